@@ -1,0 +1,2 @@
+//! `numax`, the program.
+fn main() {}
