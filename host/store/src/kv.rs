@@ -1,0 +1,190 @@
+//! The engine that holds rows, as a trait: ordered tables of bytes with atomic batches.
+
+use std::{io, ops::Bound};
+
+use bytes::Bytes;
+
+/// A table of the engine. The number is part of the disk format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// The replica's own notes: the log position its rows include, and the like.
+    Meta = 0,
+    /// The rows of replicated values.
+    Rows = 1,
+    /// The node-local key-value store, which never leaves the node.
+    Local = 2,
+    /// Which origin has which number in rows.
+    Origins = 3,
+}
+
+impl Table {
+    /// Every table, by number.
+    pub const ALL: [Self; 4] = [Self::Meta, Self::Rows, Self::Local, Self::Origins];
+
+    /// The version of what the table holds. It grows with every change that an older program would misread.
+    pub fn schema(self) -> u16 {
+        match self {
+            Self::Meta | Self::Rows | Self::Local | Self::Origins => 1,
+        }
+    }
+}
+
+/// Writes that become visible together, or not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteBatch {
+    writes: Vec<(Table, Bytes, Option<Bytes>)>,
+}
+
+impl WriteBatch {
+    /// A batch without writes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes a row; of several writes to one key the last counts.
+    pub fn put(&mut self, table: Table, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        self.writes.push((table, key.into(), Some(value.into())));
+    }
+
+    /// Removes a row; that it is not there is no error.
+    pub fn delete(&mut self, table: Table, key: impl Into<Bytes>) {
+        self.writes.push((table, key.into(), None));
+    }
+
+    /// How many writes there are.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// The writes in order; a value of none removes.
+    pub fn writes(&self) -> &[(Table, Bytes, Option<Bytes>)] {
+        &self.writes
+    }
+}
+
+/// What an engine says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KvStats {
+    /// Bytes on disk, 0 when there is none.
+    pub disk_bytes: u64,
+    /// Batches committed since it was opened.
+    pub commits: u64,
+    /// Calls of [`KvBackend::sync`] that succeeded since it was opened.
+    pub syncs: u64,
+}
+
+/// An engine of ordered tables. All calls block; none may run on an async worker.
+pub trait KvBackend: Send + Sync {
+    /// The engine's name, for reports.
+    fn name(&self) -> &'static str;
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// See [`KvError`], as for every function here.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, KvError>;
+
+    /// Up to `limit` rows whose keys begin with `prefix`, in key order, from the bound on. The bound is a whole key,
+    /// prefix included; it may lie before the prefix. Fewer than `limit` rows mean that there are no more.
+    ///
+    /// # Errors
+    /// See [`KvError`].
+    fn scan(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, KvError>;
+
+    /// Commits a batch: visible at once, and after a crash there as a whole or not at all. After a crash a batch is
+    /// there only if all batches before it are. Not necessarily durable, see [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// See [`KvError`]; nothing of the batch is visible then.
+    fn commit(&self, batch: WriteBatch) -> Result<(), KvError>;
+
+    /// Returns when everything committed before survives a power cut.
+    ///
+    /// # Errors
+    /// See [`KvError`]. After an error nobody knows what reached the disk, so the engine takes no more writes
+    /// ([`KvError::ReadOnly`]) until it is opened anew.
+    fn sync(&self) -> Result<(), KvError>;
+
+    /// Figures for reports. May be stale.
+    fn stats(&self) -> KvStats;
+}
+
+/// Why an engine could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum KvError {
+    /// The disk is full.
+    #[error("no space left on the disk of the datastore; free some space and restart the node")]
+    NoSpace,
+    /// The operating system refused.
+    #[error("{what} failed: {source}; check the disk and the permissions of the datastore directory")]
+    Io {
+        /// What was being done, with the path.
+        what: String,
+        /// The operating system's word.
+        source: io::Error,
+    },
+    /// The files are damaged.
+    #[error(
+        "the datastore is damaged ({detail}); restore it from a snapshot, or remove it and let a peer fill it"
+    )]
+    Corrupt {
+        /// What is wrong, and where.
+        detail: String,
+    },
+    /// The files are of another schema version.
+    #[error(
+        "the datastore has schema version {found} of table {table:?}, this program reads {want}; \
+         use the program that wrote it, or a newer one"
+    )]
+    Schema {
+        /// The table.
+        table: Table,
+        /// The version found.
+        found: u16,
+        /// The version wanted.
+        want: u16,
+    },
+    /// The files are not ours.
+    #[error("{path} holds files that numax did not write; choose an empty directory for the datastore")]
+    Foreign {
+        /// The directory.
+        path: String,
+    },
+    /// A write or sync failed before, so no more writes are taken.
+    #[error("the datastore is read-only after a failed write ({reason}); fix the disk and restart the node")]
+    ReadOnly {
+        /// What failed.
+        reason: String,
+    },
+    /// Another process has the datastore open.
+    #[error("{path} is in use by another process; a datastore belongs to one node at a time")]
+    Locked {
+        /// The directory.
+        path: String,
+    },
+    /// The engine was closed, or crashed by a test.
+    #[error("the datastore is closed")]
+    Closed,
+    /// A row or batch is beyond what the engine takes.
+    #[error("{what} of {size} bytes is too large for the engine, the limit is {limit}")]
+    TooLarge {
+        /// Key, value or batch.
+        what: &'static str,
+        /// Its bytes.
+        size: usize,
+        /// What the engine takes.
+        limit: usize,
+    },
+}
