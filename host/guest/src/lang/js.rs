@@ -1,0 +1,25 @@
+//! JavaScript and TypeScript guests.
+
+use crate::cache::Inputs;
+use crate::lang::Toolchain;
+use crate::wit::Wit;
+use crate::{BuildCtx, BuildError, Project};
+use std::path::PathBuf;
+
+/// The tools of JavaScript.
+pub struct JavaScript;
+
+impl Toolchain for JavaScript {
+    fn inputs(&self, project: &Project, _ctx: &mut BuildCtx<'_>) -> Result<Inputs, BuildError> {
+        let mut inputs = Inputs::new();
+        inputs.tree(&project.dir);
+        Ok(inputs)
+    }
+
+    fn build(&self, project: &Project, _wit: &Wit, _ctx: &mut BuildCtx<'_>) -> Result<PathBuf, BuildError> {
+        Err(BuildError::Manifest {
+            file: project.dir.join("package.json"),
+            detail: "this program cannot build JavaScript guests yet".into(),
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! What this crate promises, with real files and real tools.
+
+mod wit;
