@@ -304,6 +304,18 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The keys of a table whose names are the user's.
+    #[must_use]
+    pub fn keys(&self) -> Option<Vec<String>> {
+        match self.value.get_ref() {
+            DeValue::Table(table) => Some(table.keys().map(|key| key.get_ref().to_string()).collect()),
+            _ => {
+                self.expected("a table");
+                None
+            }
+        }
+    }
+
     /// A table with a closed list of keys.
     #[must_use]
     pub fn section(&self, known: &[&str]) -> Option<Section<'a>> {

@@ -1,0 +1,185 @@
+//! The types of settings and how they are read from text.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use numax_policy::text;
+
+/// A type that reads itself from a flag, a variable or a string of the file.
+pub(crate) trait FromText: Sized {
+    fn from_text(text: &str) -> Result<Self, String>;
+}
+
+impl FromText for String {
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+    }
+}
+
+impl FromText for PathBuf {
+    fn from_text(text: &str) -> Result<Self, String> {
+        String::from_text(text).map(Self::from)
+    }
+}
+
+impl FromText for Duration {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text::parse_duration(text)
+    }
+}
+
+impl FromText for usize {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.replace('_', "").parse().map_err(|_| format!("`{text}` is not a whole number"))
+    }
+}
+
+impl FromText for SocketAddr {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let Address { ip, port } = Address::from_text(text)?;
+        Ok(Self::new(ip, port))
+    }
+}
+
+/// An address to listen on. `localhost`, `:9000` and a bare port are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// Interface.
+    pub ip: IpAddr,
+    /// 0: any free one.
+    pub port: u16,
+}
+
+impl From<Address> for SocketAddr {
+    fn from(address: Address) -> Self {
+        Self::new(address.ip, address.port)
+    }
+}
+
+impl FromText for Address {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        if let Ok(full) = text.parse::<SocketAddr>() {
+            return Ok(Self { ip: full.ip(), port: full.port() });
+        }
+        let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+        match port.parse::<u16>() {
+            Ok(port) => Ok(Self { ip: loopback, port }),
+            Err(_) => {
+                Err(format!("`{text}` is not an address to listen on; write IP:PORT, such as 127.0.0.1:9000"))
+            }
+        }
+    }
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// Every word that can be written.
+            pub const WORDS: &[&str] = &[$($word),+];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),+ })
+            }
+        }
+
+        impl FromText for $name {
+            fn from_text(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(unknown_word(text, Self::WORDS)),
+                }
+            }
+        }
+    };
+}
+
+fn unknown_word(word: &str, words: &[&str]) -> String {
+    match text::suggest(word, words) {
+        Some(near) => format!("`{word}` is not known; did you mean `{near}`?"),
+        None => format!("`{word}` is not known; write one of: {}", words.join(", ")),
+    }
+}
+
+words! {
+    /// A storage engine.
+    Engine {
+        /// The default.
+        Sled = "sled",
+    }
+}
+
+words! {
+    /// When a commit counts as done, and its response may leave.
+    Durability {
+        /// When it is on the disk: survives power loss.
+        Fsync = "fsync",
+        /// When the operating system has it: survives a kill; power loss costs at most the interval.
+        Interval = "interval",
+        /// When it is in memory.
+        None = "none",
+    }
+}
+
+words! {
+    /// How much is logged.
+    LogLevel {
+        /// What failed.
+        Error = "error",
+        /// And what is odd.
+        Warn = "warn",
+        /// And what happens, the default.
+        Info = "info",
+        /// And how.
+        Debug = "debug",
+        /// And everything else.
+        Trace = "trace",
+    }
+}
+
+words! {
+    /// How it is logged.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One object a line.
+        Json = "json",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_short_forms() {
+        for (text, full) in [
+            ("127.0.0.1:9000", "127.0.0.1:9000"),
+            ("localhost:9000", "127.0.0.1:9000"),
+            (":9000", "127.0.0.1:9000"),
+            ("9000", "127.0.0.1:9000"),
+            ("[::1]:0", "[::1]:0"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+        ] {
+            assert_eq!(SocketAddr::from_text(text).unwrap().to_string(), full);
+        }
+        for text in ["", "example.com:9000", "127.0.0.1", "70000", "127.0.0.1:x"] {
+            Address::from_text(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn words_suggest() {
+        assert_eq!(Durability::from_text("fsync"), Ok(Durability::Fsync));
+        assert!(Durability::from_text("fsinc").unwrap_err().contains("`fsync`"));
+        assert!(Engine::from_text("postgres").unwrap_err().contains("one of: sled"));
+    }
+}
