@@ -1,2 +1,72 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask …`: everything that a contributor or CI runs.
+//!
+//! This crate drives the product from outside, as processes and over sockets, and links none of it: what it shows is what
+//! a user gets. `demo` is the product's main job; `test` is the gate in front of every change.
+
+mod cluster;
+mod demo;
+mod product;
+mod setup;
+mod shell;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Everything that a contributor runs.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up, build, and run four nodes in four languages; the exit status says whether all agreed.
+    Demo(demo::Options),
+    /// Format, clippy, all tests of all languages, whole-product tests.
+    Test(test::Options),
+    /// Whole-product tests alone: real processes, real guests (part of `test`).
+    Product(product::Options),
+    /// Benchmarks, each beside its limit, as a table and JSON.
+    Bench {
+        /// Passed on: `cargo xtask bench --help` lists the groups.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// The simulator: `--seeds N [--first-seed S] [--nodes M] [--scenario NAME] [--planted]`.
+    Sim {
+        /// Passed on to the simulator.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Generate every binding from `wit/` again.
+    Bindings,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Product(options) => product::run(&options),
+        Command::Bench { rest } => passed_on("numax-bench", &["--release"], &rest),
+        Command::Sim { rest } => passed_on("numax-sim", &["--features", "numax-sim/planted"], &rest),
+        Command::Bindings => setup::toolchain().and_then(|()| setup::bindings()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds a tool of the workspace and runs it with the caller's arguments.
+fn passed_on(package: &str, cargo: &[&str], rest: &[String]) -> anyhow::Result<()> {
+    setup::toolchain()?;
+    let mut command = shell::cargo();
+    command.args(["run", "--quiet", "--package", package]).args(cargo).arg("--").args(rest);
+    shell::run(&mut command)
+}
