@@ -1,8 +1,30 @@
 //! The families of replicated values: how each stores, merges and reads its rows. One file per family.
+//!
+//! Rows of one value:
+//!
+//! | family | head (empty subkey) | other rows |
+//! |---|---|---|
+//! | g-counter, pn-counter | the sums | `1, origin number` → seq, totals |
+//! | lww-register | the cell | none |
+//! | lww-map | how many fields are live | `1, field` → cell |
+//! | or-set | how many elements there are | `1, element` → dots |
+//!
+//! A *cell* is (time, origin, seq, value or tombstone). Sums and counts are kept so that reading a counter or a size
+//! costs one row, whatever the number of writers or elements. Every other row stores the dot that wrote it.
+
+pub mod g_counter;
+pub mod lww_map;
+pub mod lww_register;
+pub mod or_set;
+pub mod pn_counter;
+
+mod cell;
+mod totals;
 
 use bytes::Bytes;
 
 use crate::{
+    codec::{self, CodecError, Reader},
     id::Dot,
     kind::{Kind, OpKind},
     op::Body,
@@ -16,10 +38,10 @@ pub trait OpApplier: Send + Sync {
 
     /// Applies one operation of the batch named `dot` to the rows of its key.
     ///
-    /// Answers what a watcher is told, or none when the operation changed nothing (it was known, or lost against a
-    /// later write). Applying a run of operations again, in the same order, changes nothing in the end; a *single*
-    /// old operation must not be applied again after others, which is why known dots are dropped before they come
-    /// here.
+    /// Answers what a watcher is told, or none when a reader sees no difference (the operation was known, lost
+    /// against a later write, or added what was there). Applying a run of operations again, in the same order,
+    /// changes nothing in the end; a *single* old operation must not be applied again after others, which is why
+    /// known dots are dropped before they come here.
     ///
     /// # Errors
     /// When rows cannot be read or written, or are damaged. Rows may then be half written: the caller drops them.
@@ -33,19 +55,119 @@ pub trait OpApplier: Send + Sync {
     fn is_live(&self, head: &Bytes) -> Result<bool, ApplyError>;
 
     /// A row in a form that means the same on every node: subkey and value with origins written out. None for rows
-    /// that only sum up others. Equal replicas have equal exports.
+    /// that only sum up others. Equal replicas have equal exports, though not in the same order.
     ///
     /// # Errors
     /// When the row is damaged or names an unknown origin.
-    fn export(
-        &self,
-        rows: &dyn Rows,
-        sub: &[u8],
-        row: &Bytes,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, ApplyError>;
+    fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError>;
 }
 
 /// The family for a kind; none for kinds that this program cannot apply yet.
-pub fn applier(_kind: Kind) -> Option<&'static dyn OpApplier> {
-    None
+pub fn applier(kind: Kind) -> Option<&'static dyn OpApplier> {
+    match kind {
+        Kind::GCounter => Some(&g_counter::GCounter),
+        Kind::PnCounter => Some(&pn_counter::PnCounter),
+        Kind::LwwRegister => Some(&lww_register::LwwRegister),
+        Kind::LwwMap => Some(&lww_map::LwwMap),
+        Kind::OrSet => Some(&or_set::OrSet),
+        Kind::Rga | Kind::Text => None,
+    }
+}
+
+/// The subkey of a value's head.
+pub const HEAD: &[u8] = b"";
+
+/// The first byte of every subkey but the head's.
+const ENTRY: u8 = 1;
+
+/// The subkey of an entry: a map's field, a set's element, a counter's origin number.
+pub fn entry(name: &[u8]) -> Vec<u8> {
+    let mut sub = Vec::with_capacity(1 + name.len());
+    sub.push(ENTRY);
+    sub.extend_from_slice(name);
+    sub
+}
+
+/// What an entry's subkey names; none for the head.
+fn entry_name(sub: &Bytes) -> Option<Bytes> {
+    (sub.first() == Some(&ENTRY)).then(|| sub.slice(1..))
+}
+
+/// The answer to an operation of another family.
+fn wrong_kind(wanted: Kind, op: &Body) -> ApplyError {
+    ApplyError::WrongKind { wanted, found: op.kind() }
+}
+
+/// Marks a codec error in a row of `kind`.
+fn damaged(kind: Kind) -> impl Fn(CodecError) -> ApplyError {
+    move |source| ApplyError::Damaged { kind, source }
+}
+
+/// Reads a row to its end.
+fn read_row<T>(
+    kind: Kind,
+    row: Bytes,
+    read: impl FnOnce(&mut Reader) -> Result<T, CodecError>,
+) -> Result<T, ApplyError> {
+    let mut reader = Reader::new(row);
+    read(&mut reader).and_then(|value| reader.finish().map(|()| value)).map_err(damaged(kind))
+}
+
+/// An origin number in a row.
+fn read_number(reader: &mut Reader) -> Result<u32, CodecError> {
+    const WHAT: &str = "origin number";
+    u32::try_from(reader.varint(WHAT)?).map_err(|_| CodecError::Malformed { what: WHAT })
+}
+
+/// How many live entries a map or set has, by its head.
+fn count(kind: Kind, rows: &dyn Rows) -> Result<u64, ApplyError> {
+    rows.get(HEAD)?.map_or(Ok(0), |head| read_row(kind, head, |reader| reader.varint("count")))
+}
+
+/// Takes note that an entry came to life or died. Without live entries there is no head.
+fn recount(kind: Kind, rows: &mut dyn Rows, was_live: bool, is_live: bool) -> Result<(), ApplyError> {
+    let old = count(kind, rows)?;
+    let new = match (was_live, is_live) {
+        (false, true) => old.saturating_add(1),
+        (true, false) => old.saturating_sub(1),
+        _ => return Ok(()),
+    };
+    if new == 0 {
+        return Ok(rows.delete(HEAD)?);
+    }
+    let mut head = Vec::with_capacity(2);
+    codec::put_varint(&mut head, new);
+    Ok(rows.put(HEAD, head.into())?)
+}
+
+/// Up to `limit` entries that `keep` turns into something, in order, from after the entry `after`.
+///
+/// `keep` may drop entries (tombstones), so this reads on until it has enough.
+fn entries<T>(
+    rows: &dyn Rows,
+    after: Option<&[u8]>,
+    limit: usize,
+    mut keep: impl FnMut(Bytes, Bytes) -> Result<Option<T>, ApplyError>,
+) -> Result<Vec<T>, ApplyError> {
+    /// Rows to ask for at once at least, so that a run of tombstones does not mean a call per row.
+    const MIN_CHUNK: usize = 16;
+    let mut kept = Vec::new();
+    let mut after = after.map_or_else(|| Bytes::from_static(HEAD), |name| entry(name).into());
+    while kept.len() < limit {
+        let chunk = (limit - kept.len()).max(MIN_CHUNK);
+        let found = rows.scan(Some(&after), chunk)?;
+        let last = found.len() < chunk;
+        for (sub, row) in found {
+            if let Some(name) = entry_name(&sub)
+                && kept.len() < limit
+            {
+                kept.extend(keep(name, row)?);
+            }
+            after = sub;
+        }
+        if last {
+            break;
+        }
+    }
+    Ok(kept)
 }

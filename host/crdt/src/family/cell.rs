@@ -1,0 +1,104 @@
+//! What register and map share: a cell in which the last writer wins, by (time, origin).
+
+use bytes::Bytes;
+
+use super::read_row;
+use crate::{
+    codec::{self, CodecError},
+    hlc::Hlc,
+    id::Dot,
+    kind::Kind,
+    rows::{ApplyError, Rows},
+};
+
+/// One cell. A tombstone stays: without it an older write that arrives late would come back to life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) hlc: Hlc,
+    /// The writer's number in this datastore.
+    number: u32,
+    seq: u64,
+    /// The value, or none for a tombstone.
+    pub(super) value: Option<Bytes>,
+}
+
+const TOMBSTONE: u8 = 0;
+const VALUE: u8 = 1;
+
+impl Cell {
+    pub(super) fn decode(kind: Kind, row: Bytes) -> Result<Self, ApplyError> {
+        read_row(kind, row, |reader| {
+            let hlc = Hlc::from_u64(reader.u64("time")?);
+            let number = super::read_number(reader)?;
+            let seq = reader.varint("sequence number")?;
+            let value = match reader.u8("cell")? {
+                TOMBSTONE => None,
+                VALUE => Some(reader.take(reader.remaining(), "value")?),
+                tag => return Err(CodecError::Tag { what: "cell", tag }),
+            };
+            Ok(Self { hlc, number, seq, value })
+        })
+    }
+
+    pub(super) fn read(kind: Kind, rows: &dyn Rows, sub: &[u8]) -> Result<Option<Self>, ApplyError> {
+        rows.get(sub)?.map(|row| Self::decode(kind, row)).transpose()
+    }
+
+    fn encode(&self) -> Bytes {
+        self.encode_with(|out| codec::put_varint(out, self.number.into()))
+    }
+
+    fn encode_with(&self, put_writer: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+        let mut out = Vec::with_capacity(20 + self.value.as_ref().map_or(0, Bytes::len));
+        out.extend_from_slice(&self.hlc.as_u64().to_be_bytes());
+        put_writer(&mut out);
+        codec::put_varint(&mut out, self.seq);
+        out.push(if self.value.is_some() { VALUE } else { TOMBSTONE });
+        out.extend_from_slice(self.value.as_deref().unwrap_or_default());
+        out.into()
+    }
+}
+
+/// Whether a cell held a value before and after a write.
+pub(super) struct Written {
+    pub(super) was_live: bool,
+    pub(super) is_live: bool,
+}
+
+/// Writes a cell if the write is later than what is there; none when it is not.
+pub(super) fn write(
+    kind: Kind,
+    rows: &mut dyn Rows,
+    sub: &[u8],
+    dot: Dot,
+    hlc: Hlc,
+    value: &Option<Bytes>,
+) -> Result<Option<Written>, ApplyError> {
+    let old = Cell::read(kind, rows, sub)?;
+    if let Some(old) = &old
+        && !wins(&*rows, dot, hlc, old)?
+    {
+        return Ok(None);
+    }
+    let number = rows.intern(&dot.origin)?;
+    let new = Cell { hlc, number, seq: dot.seq, value: value.clone() };
+    rows.put(sub, new.encode())?;
+    let was_live = old.is_some_and(|old| old.value.is_some());
+    Ok(Some(Written { was_live, is_live: value.is_some() }))
+}
+
+/// Whether a write is later than a cell. Times are compared first, then origins. One origin stamps a later write of
+/// the same cell later, unless time is at its end; then its sequence number decides.
+fn wins(rows: &dyn Rows, dot: Dot, hlc: Hlc, cell: &Cell) -> Result<bool, ApplyError> {
+    if hlc != cell.hlc {
+        return Ok(hlc > cell.hlc);
+    }
+    Ok((dot.origin, dot.seq) > (rows.origin(cell.number)?, cell.seq))
+}
+
+/// The cell with its writer written out.
+pub(super) fn export(kind: Kind, rows: &dyn Rows, row: &Bytes) -> Result<Bytes, ApplyError> {
+    let cell = Cell::decode(kind, row.clone())?;
+    let origin = rows.origin(cell.number)?;
+    Ok(cell.encode_with(|out| codec::put_origin(out, &origin)))
+}

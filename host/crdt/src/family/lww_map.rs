@@ -1,0 +1,96 @@
+//! A map of fields; per field the last writer wins, by (time, origin).
+
+use bytes::Bytes;
+
+use super::{
+    HEAD, OpApplier,
+    cell::{self, Cell},
+    count, entries as scan_entries, entry, recount, wrong_kind,
+};
+use crate::{
+    hlc::Hlc,
+    id::Dot,
+    kind::{Kind, OpKind},
+    op::Body,
+    rows::{ApplyError, Rows},
+};
+
+const KIND: Kind = Kind::LwwMap;
+
+/// The family.
+#[derive(Debug)]
+pub struct LwwMap;
+
+impl OpApplier for LwwMap {
+    fn kind(&self) -> Kind {
+        KIND
+    }
+
+    fn apply(&self, rows: &mut dyn Rows, dot: Dot, op: &Body) -> Result<Option<OpKind>, ApplyError> {
+        let Body::MapField { field, hlc, value } = op else { return Err(wrong_kind(KIND, op)) };
+        let Some(written) = cell::write(KIND, rows, &entry(field), dot, *hlc, value)? else {
+            return Ok(None);
+        };
+        recount(KIND, rows, written.was_live, written.is_live)?;
+        Ok((written.was_live || written.is_live).then(|| op.op_kind()))
+    }
+
+    fn is_live(&self, _head: &Bytes) -> Result<bool, ApplyError> {
+        // Without live fields there is no head.
+        Ok(true)
+    }
+
+    fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
+        if sub == HEAD {
+            return Ok(None);
+        }
+        Ok(Some((Bytes::copy_from_slice(sub), cell::export(KIND, rows, row)?)))
+    }
+}
+
+/// A field's value; none when it was never written or is removed.
+///
+/// # Errors
+/// When rows cannot be read or are damaged, as for every read here.
+pub fn get(rows: &dyn Rows, field: &[u8]) -> Result<Option<Bytes>, ApplyError> {
+    Ok(Cell::read(KIND, rows, &entry(field))?.and_then(|cell| cell.value))
+}
+
+/// Whether a field has a value.
+///
+/// # Errors
+/// See [`get`].
+pub fn contains(rows: &dyn Rows, field: &[u8]) -> Result<bool, ApplyError> {
+    Ok(get(rows, field)?.is_some())
+}
+
+/// When a field was last written or removed, for [`Hlc::after`].
+///
+/// # Errors
+/// See [`get`].
+pub fn written_at(rows: &dyn Rows, field: &[u8]) -> Result<Option<Hlc>, ApplyError> {
+    Ok(Cell::read(KIND, rows, &entry(field))?.map(|cell| cell.hlc))
+}
+
+/// Up to `limit` fields with their values, in field order, from after the field `after`. Fewer mean that there are
+/// no more.
+///
+/// # Errors
+/// See [`get`].
+pub fn entries(
+    rows: &dyn Rows,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<(Bytes, Bytes)>, ApplyError> {
+    scan_entries(rows, after, limit, |field, row| {
+        Ok(Cell::decode(KIND, row)?.value.map(|value| (field, value)))
+    })
+}
+
+/// How many fields have a value. Costs one row.
+///
+/// # Errors
+/// See [`get`].
+pub fn size(rows: &dyn Rows) -> Result<u64, ApplyError> {
+    count(KIND, rows)
+}

@@ -1,0 +1,58 @@
+//! One value; the last writer wins, by (time, origin).
+
+use bytes::Bytes;
+
+use super::{
+    HEAD, OpApplier,
+    cell::{self, Cell},
+    wrong_kind,
+};
+use crate::{
+    hlc::Hlc,
+    id::Dot,
+    kind::{Kind, OpKind},
+    op::Body,
+    rows::{ApplyError, Rows},
+};
+
+const KIND: Kind = Kind::LwwRegister;
+
+/// The family.
+#[derive(Debug)]
+pub struct LwwRegister;
+
+impl OpApplier for LwwRegister {
+    fn kind(&self) -> Kind {
+        KIND
+    }
+
+    fn apply(&self, rows: &mut dyn Rows, dot: Dot, op: &Body) -> Result<Option<OpKind>, ApplyError> {
+        let Body::Register { hlc, value } = op else { return Err(wrong_kind(KIND, op)) };
+        let written = cell::write(KIND, rows, HEAD, dot, *hlc, value)?;
+        Ok(written.filter(|written| written.was_live || written.is_live).map(|_| op.op_kind()))
+    }
+
+    fn is_live(&self, head: &Bytes) -> Result<bool, ApplyError> {
+        Ok(Cell::decode(KIND, head.clone())?.value.is_some())
+    }
+
+    fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
+        Ok(Some((Bytes::copy_from_slice(sub), cell::export(KIND, rows, row)?)))
+    }
+}
+
+/// The register's value; none when it was never written or is cleared.
+///
+/// # Errors
+/// When rows cannot be read or are damaged, as for every read here.
+pub fn get(rows: &dyn Rows) -> Result<Option<Bytes>, ApplyError> {
+    Ok(Cell::read(KIND, rows, HEAD)?.and_then(|cell| cell.value))
+}
+
+/// When the register was last written or cleared, for [`Hlc::after`].
+///
+/// # Errors
+/// See [`get`].
+pub fn written_at(rows: &dyn Rows) -> Result<Option<Hlc>, ApplyError> {
+    Ok(Cell::read(KIND, rows, HEAD)?.map(|cell| cell.hlc))
+}

@@ -1,0 +1,156 @@
+//! A set in which an addition wins over a concurrent removal.
+//!
+//! After the observed-remove set without tombstones (Bieniusa et al., 2012): an element is in the set while it has a
+//! dot. An addition puts its batch's dot in place of those that its writer saw; a removal takes away those that its
+//! writer saw, so a concurrent addition stays. Causal delivery brings an addition before every removal that saw it,
+//! so no trace of a removed element is needed.
+//!
+//! An element holds at most one dot per origin: an origin's later addition has always seen its earlier ones.
+
+use bytes::Bytes;
+
+use super::{
+    HEAD, OpApplier, count, entries as scan_entries, entry, read_number, read_row, recount, wrong_kind,
+};
+use crate::{
+    codec::{self, CodecError},
+    id::Dot,
+    kind::{Kind, OpKind},
+    op::Body,
+    rows::{ApplyError, Rows},
+};
+
+const KIND: Kind = Kind::OrSet;
+
+/// The family.
+#[derive(Debug)]
+pub struct OrSet;
+
+impl OpApplier for OrSet {
+    fn kind(&self) -> Kind {
+        KIND
+    }
+
+    /// A watcher is told when an element comes or goes, not when one is added again.
+    fn apply(&self, rows: &mut dyn Rows, dot: Dot, op: &Body) -> Result<Option<OpKind>, ApplyError> {
+        let (element, gone, added) = match op {
+            Body::SetAdd { element, replaces } => (element, replaces, Some(dot)),
+            Body::SetRemove { element, removes } => (element, removes, None),
+            _ => return Err(wrong_kind(KIND, op)),
+        };
+        let sub = entry(element);
+        let old = rows.get(&sub)?.map_or(Ok(Vec::new()), decode)?;
+        let mut new = old.clone();
+        for dot in gone {
+            if let Some(number) = rows.lookup(&dot.origin)? {
+                new.retain(|held| *held != (number, dot.seq));
+            }
+        }
+        if let Some(dot) = added {
+            insert(&mut new, rows.intern(&dot.origin)?, dot.seq);
+        }
+        if new == old {
+            return Ok(None);
+        }
+        let (was_live, is_live) = (!old.is_empty(), !new.is_empty());
+        if is_live {
+            rows.put(&sub, encode(&new))?;
+        } else {
+            rows.delete(&sub)?;
+        }
+        recount(KIND, rows, was_live, is_live)?;
+        Ok((was_live != is_live).then(|| op.op_kind()))
+    }
+
+    fn is_live(&self, _head: &Bytes) -> Result<bool, ApplyError> {
+        // Without elements there is no head.
+        Ok(true)
+    }
+
+    fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
+        if sub == HEAD {
+            return Ok(None);
+        }
+        let mut dots = resolve(rows, decode(row.clone())?)?;
+        dots.sort_unstable();
+        let mut out = Vec::with_capacity(dots.len() * 50);
+        for dot in dots {
+            codec::put_origin(&mut out, &dot.origin);
+            codec::put_varint(&mut out, dot.seq);
+        }
+        Ok(Some((Bytes::copy_from_slice(sub), out.into())))
+    }
+}
+
+/// (origin number, seq) of an addition.
+type Held = (u32, u64);
+
+/// Puts a dot in its place; the latest of an origin stays alone.
+fn insert(dots: &mut Vec<Held>, number: u32, seq: u64) {
+    match dots.binary_search_by_key(&number, |(number, _)| *number) {
+        Ok(at) => dots.iter_mut().skip(at).take(1).for_each(|held| held.1 = held.1.max(seq)),
+        Err(at) => dots.insert(at, (number, seq)),
+    }
+}
+
+/// A row: how many dots, then each. Ascending by number.
+fn encode(dots: &[Held]) -> Bytes {
+    let mut out = Vec::with_capacity(1 + dots.len() * 4);
+    codec::put_varint(&mut out, dots.len() as u64);
+    for (number, seq) in dots {
+        codec::put_varint(&mut out, (*number).into());
+        codec::put_varint(&mut out, *seq);
+    }
+    out.into()
+}
+
+fn decode(row: Bytes) -> Result<Vec<Held>, ApplyError> {
+    const WHAT: &str = "element";
+    read_row(KIND, row, |reader| {
+        let count = reader.count(WHAT, usize::MAX, 2)?;
+        let mut dots = Vec::with_capacity(count);
+        for _ in 0..count {
+            dots.push((read_number(reader)?, reader.varint(WHAT)?));
+        }
+        let ascending = dots.is_sorted_by(|(a, _), (b, _)| a < b);
+        if ascending && count > 0 { Ok(dots) } else { Err(CodecError::Malformed { what: WHAT }) }
+    })
+}
+
+fn resolve(rows: &dyn Rows, dots: Vec<Held>) -> Result<Vec<Dot>, ApplyError> {
+    dots.into_iter().map(|(number, seq)| Ok(Dot { origin: rows.origin(number)?, seq })).collect()
+}
+
+/// Whether the set holds an element.
+///
+/// # Errors
+/// When rows cannot be read or are damaged, as for every read here.
+pub fn contains(rows: &dyn Rows, element: &[u8]) -> Result<bool, ApplyError> {
+    Ok(rows.get(&entry(element))?.is_some())
+}
+
+/// The additions that hold an element in the set: what an addition replaces and a removal removes. Empty when the
+/// element is not there.
+///
+/// # Errors
+/// See [`contains`].
+pub fn dots(rows: &dyn Rows, element: &[u8]) -> Result<Vec<Dot>, ApplyError> {
+    let held = rows.get(&entry(element))?.map_or(Ok(Vec::new()), decode)?;
+    resolve(rows, held)
+}
+
+/// Up to `limit` elements in order, from after the element `after`. Fewer mean that there are no more.
+///
+/// # Errors
+/// See [`contains`].
+pub fn elements(rows: &dyn Rows, after: Option<&[u8]>, limit: usize) -> Result<Vec<Bytes>, ApplyError> {
+    scan_entries(rows, after, limit, |element, _| Ok(Some(element)))
+}
+
+/// How many elements the set holds. Costs one row.
+///
+/// # Errors
+/// See [`contains`].
+pub fn size(rows: &dyn Rows) -> Result<u64, ApplyError> {
+    count(KIND, rows)
+}

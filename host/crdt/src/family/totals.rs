@@ -1,0 +1,107 @@
+//! What the two counters share: per origin the absolute totals, and in the head their sums over all origins.
+
+use bytes::Bytes;
+
+use super::{ENTRY, HEAD, damaged, entry, read_row};
+use crate::{
+    codec::{self, CodecError},
+    id::{Dot, Origin},
+    kind::Kind,
+    rows::{ApplyError, Rows},
+};
+
+/// One origin's row.
+#[derive(Clone, Copy)]
+struct Row<const N: usize> {
+    seq: u64,
+    totals: [u64; N],
+}
+
+impl<const N: usize> Row<N> {
+    fn decode(kind: Kind, row: Bytes) -> Result<Self, ApplyError> {
+        read_row(kind, row, |reader| {
+            let seq = reader.varint("sequence number")?;
+            let mut totals = [0; N];
+            for total in &mut totals {
+                *total = reader.varint("total")?;
+            }
+            Ok(Self { seq, totals })
+        })
+    }
+
+    fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(4 + N * 4);
+        codec::put_varint(&mut out, self.seq);
+        self.totals.iter().for_each(|total| codec::put_varint(&mut out, *total));
+        out.into()
+    }
+}
+
+/// Raises an origin's totals to at least `totals`. Answers totals before and after, or none when they are as before.
+pub(super) fn raise<const N: usize>(
+    kind: Kind,
+    rows: &mut dyn Rows,
+    dot: Dot,
+    totals: [u64; N],
+) -> Result<Option<([u64; N], [u64; N])>, ApplyError> {
+    let sub = entry(&rows.intern(&dot.origin)?.to_be_bytes());
+    let stored = rows.get(&sub)?.map(|row| Row::<N>::decode(kind, row)).transpose()?;
+    let old = stored.map_or([0; N], |row| row.totals);
+    let mut new = totals;
+    new.iter_mut().zip(old).for_each(|(new, old)| *new = (*new).max(old));
+    if new == old {
+        return Ok(None);
+    }
+    let mut sums: [u128; N] = sums(kind, rows)?;
+    for ((sum, old), new) in sums.iter_mut().zip(old).zip(new) {
+        *sum = sum.saturating_sub(old.into()).saturating_add(new.into());
+    }
+    rows.put(&sub, Row { seq: dot.seq, totals: new }.encode())?;
+    rows.put(HEAD, sums.iter().flat_map(|sum| sum.to_be_bytes()).collect::<Vec<u8>>().into())?;
+    Ok(Some((old, new)))
+}
+
+/// The sums over all origins.
+pub(super) fn sums<const N: usize>(kind: Kind, rows: &dyn Rows) -> Result<[u128; N], ApplyError> {
+    let Some(head) = rows.get(HEAD)? else { return Ok([0; N]) };
+    read_row(kind, head, |reader| {
+        let mut sums = [0; N];
+        for sum in &mut sums {
+            *sum = u128::from_be_bytes(reader.array("sum")?);
+        }
+        Ok(sums)
+    })
+}
+
+/// One origin's own totals.
+pub(super) fn of<const N: usize>(
+    kind: Kind,
+    rows: &dyn Rows,
+    origin: &Origin,
+) -> Result<[u64; N], ApplyError> {
+    let Some(number) = rows.lookup(origin)? else { return Ok([0; N]) };
+    let row = rows.get(&entry(&number.to_be_bytes()))?;
+    row.map_or(Ok([0; N]), |row| Row::decode(kind, row).map(|row| row.totals))
+}
+
+/// The row with its origin written out.
+pub(super) fn export<const N: usize>(
+    kind: Kind,
+    rows: &dyn Rows,
+    sub: &[u8],
+    row: &Bytes,
+) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
+    if sub == HEAD {
+        return Ok(None);
+    }
+    let number = sub
+        .strip_prefix(&[ENTRY])
+        .and_then(|number| number.try_into().ok())
+        .ok_or(CodecError::Malformed { what: "counter subkey" })
+        .map_err(damaged(kind))?;
+    let origin = rows.origin(u32::from_be_bytes(number))?;
+    Row::<N>::decode(kind, row.clone())?;
+    let mut name = vec![ENTRY];
+    codec::put_origin(&mut name, &origin);
+    Ok(Some((name.into(), row.clone())))
+}
