@@ -207,7 +207,8 @@ fn events(value: &Value<'_>, policy: &Policy) -> Events {
         watch: list("watch").iter().filter_map(|value| watch(value, policy)).collect(),
         subscribe: list("subscribe").iter().filter_map(|value| subscribe(value, policy)).collect(),
     };
-    if !policy.time && !(events.every.is_empty() && events.cron.is_empty()) {
+    let ticks = !events.every.is_empty() || !events.cron.is_empty();
+    if ticks && !policy.time {
         value.report("ticks are asked for but not granted", Some("add under [capabilities]:  time = true"));
     }
     events
