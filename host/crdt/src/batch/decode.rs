@@ -32,8 +32,8 @@ impl Batch {
     pub fn decode(bytes: Bytes) -> Result<Self, CodecError> {
         let mut reader = Reader::new(bytes);
         let (header, mut origins) = read_header(&mut reader)?;
-        limits::check("batch", reader.remaining(), MAX_BATCH_BYTES)?;
         let count = reader.count("batch operations", MAX_BATCH_OPS, MIN_OP)?;
+        limits::check("batch", reader.remaining(), MAX_BATCH_BYTES)?;
         let mut dots_left = MAX_BATCH_DOTS;
         let mut ops = Vec::with_capacity(count);
         for _ in 0..count {

@@ -29,7 +29,7 @@ impl OpApplier for PnCounter {
         let Body::PnCounter { up, down } = op else { return Err(wrong_kind(KIND, op)) };
         let net = |[up, down]: [u64; 2]| i128::from(up) - i128::from(down);
         let moved = totals::raise(KIND, rows, dot, [*up, *down])?;
-        Ok(moved.map(|(old, new)| match net(new).cmp(&net(old)) {
+        Ok(moved.map(|totals| match net(totals.new).cmp(&net(totals.old)) {
             Ordering::Less => OpKind::Decrement,
             Ordering::Equal | Ordering::Greater => OpKind::Increment,
         }))

@@ -37,13 +37,19 @@ impl<const N: usize> Row<N> {
     }
 }
 
-/// Raises an origin's totals to at least `totals`. Answers totals before and after, or none when they are as before.
+/// An origin's totals before and after an operation.
+pub(super) struct Raised<const N: usize> {
+    pub(super) old: [u64; N],
+    pub(super) new: [u64; N],
+}
+
+/// Raises an origin's totals to at least `totals`; none when they are that already.
 pub(super) fn raise<const N: usize>(
     kind: Kind,
     rows: &mut dyn Rows,
     dot: Dot,
     totals: [u64; N],
-) -> Result<Option<([u64; N], [u64; N])>, ApplyError> {
+) -> Result<Option<Raised<N>>, ApplyError> {
     let sub = entry(&rows.intern(&dot.origin)?.to_be_bytes());
     let stored = rows.get(&sub)?.map(|row| Row::<N>::decode(kind, row)).transpose()?;
     let old = stored.map_or([0; N], |row| row.totals);
@@ -58,7 +64,7 @@ pub(super) fn raise<const N: usize>(
     }
     rows.put(&sub, Row { seq: dot.seq, totals: new }.encode())?;
     rows.put(HEAD, sums.iter().flat_map(|sum| sum.to_be_bytes()).collect::<Vec<u8>>().into())?;
-    Ok(Some((old, new)))
+    Ok(Some(Raised { old, new }))
 }
 
 /// The sums over all origins.
