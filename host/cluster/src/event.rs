@@ -1,0 +1,247 @@
+//! What comes in and what goes out.
+
+use crate::LogCursor;
+use bytes::Bytes;
+use numax_crdt::{Dot, NodeId, Origin, VersionVector};
+use numax_wire::{Hello, Message, WireError};
+
+/// A monotonic time in milliseconds, from any start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// This time and `ms` milliseconds.
+    #[must_use]
+    pub fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+}
+
+/// A connection to a peer, as the transport numbers them. A number is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// What became of batches that were handed over with [`Effect::Ingest`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IngestOutcome {
+    /// How many were applied, pending ones that became ready included.
+    pub applied: u64,
+    /// How many had been applied before.
+    pub duplicates: u64,
+    /// How many wait for batches before them.
+    pub pending: u64,
+    /// How many were refused for good, because they are no valid batches.
+    pub rejected: u64,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The node starts. First of all events.
+    Start {
+        /// What the node has applied.
+        vector: VersionVector,
+    },
+    /// A connection stands, its peer is authenticated.
+    LinkUp {
+        /// Its number.
+        link: LinkId,
+        /// Whose key the transport verified.
+        peer: NodeId,
+        /// Whether we opened it.
+        dialed: bool,
+    },
+    /// A connection is gone.
+    LinkDown {
+        /// Its number.
+        link: LinkId,
+    },
+    /// A message came.
+    Frame {
+        /// By which link.
+        link: LinkId,
+        /// What it says.
+        message: Message,
+    },
+    /// Bytes came that are no message.
+    BadFrame {
+        /// By which link.
+        link: LinkId,
+        /// What is wrong with them.
+        error: WireError,
+    },
+    /// How many bytes wait to be sent by a link. Told when that changes much; never telling it is allowed.
+    Backlog {
+        /// Which link.
+        link: LinkId,
+        /// Bytes that wait.
+        bytes: u64,
+    },
+    /// Batches were applied here, for the first time, in this order.
+    Applied {
+        /// Their dots and bytes.
+        batches: Vec<(Dot, Bytes)>,
+        /// What is applied now.
+        vector: VersionVector,
+    },
+    /// An [`Effect::Ingest`] is done.
+    Ingested {
+        /// Its number.
+        request: u64,
+        /// What became of the batches; an error says why none could be taken, and they will be asked for again.
+        outcome: Result<IngestOutcome, String>,
+        /// What is applied now.
+        vector: VersionVector,
+    },
+    /// An [`Effect::ReadLog`] is done.
+    LogPage {
+        /// Its number.
+        request: u64,
+        /// Encoded batches in log order.
+        batches: Vec<Bytes>,
+        /// Where the next page begins; none if there is nothing more.
+        next: Option<LogCursor>,
+    },
+    /// An [`Effect::ReadLog`] failed.
+    LogFailed {
+        /// Its number.
+        request: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The time of the last [`Effect::TimerAt`] came. Early, late and extra ones do no harm.
+    Timer,
+    /// The node shuts down.
+    Stop,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a message.
+    Send {
+        /// By which link.
+        link: LinkId,
+        /// What to say.
+        message: Message,
+    },
+    /// Close a link. The error was sent before as a message too; its code and text belong into the transport's close.
+    Close {
+        /// Which link.
+        link: LinkId,
+        /// Why; none if nothing is wrong or the peer said so first.
+        error: Option<WireError>,
+    },
+    /// Apply batches of a peer; answered by [`Event::Ingested`].
+    Ingest {
+        /// Number for the answer.
+        request: u64,
+        /// Who sent them.
+        link: LinkId,
+        /// Encoded batches.
+        batches: Vec<Bytes>,
+    },
+    /// Read a page of batches from the log; answered by [`Event::LogPage`] or [`Event::LogFailed`].
+    ReadLog {
+        /// Number for the answer.
+        request: u64,
+        /// Leave out what this covers.
+        after: VersionVector,
+        /// Where to begin; none for the log's start.
+        cursor: Option<LogCursor>,
+        /// About how many bytes of batches to read; at least one batch.
+        max_bytes: usize,
+    },
+    /// Give [`Event::Timer`] at this time. Replaces the time before.
+    TimerAt(Millis),
+    /// A peer said hello and is one of us.
+    PeerReady {
+        /// By which link.
+        link: LinkId,
+        /// Who it is.
+        node: NodeId,
+        /// What it said.
+        hello: Hello,
+    },
+    /// Something to tell people or to act upon.
+    Report(Report),
+}
+
+/// Something that a person or the node itself should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// We ended a link because of its peer.
+    Refused {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        peer: NodeId,
+        /// Why.
+        error: WireError,
+    },
+    /// A peer ended a link because of us, or asked us to slow down.
+    RefusedBy {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        peer: NodeId,
+        /// What it said.
+        error: WireError,
+    },
+    /// A live node writes under our origin. Local writes must stop.
+    DuplicateOrigin {
+        /// Ours, and theirs.
+        origin: Origin,
+    },
+    /// The node dialled itself.
+    SelfLink {
+        /// Which link.
+        link: LinkId,
+    },
+    /// Batches of a peer could not be taken.
+    IngestFailed {
+        /// By which link.
+        link: LinkId,
+        /// Why.
+        reason: String,
+    },
+    /// The log could not be read for a peer.
+    ReadFailed {
+        /// For which link.
+        link: LinkId,
+        /// Why.
+        reason: String,
+    },
+    /// Pushes were dropped because a queue was full. Anti-entropy brings them later.
+    PushDropped {
+        /// Which link.
+        link: LinkId,
+        /// How many batches.
+        batches: u64,
+    },
+}
+
+/// What is known about a link's peer, for `cluster` listings and the guests' peer list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// The link.
+    pub link: LinkId,
+    /// Whose key the transport verified.
+    pub node: NodeId,
+    /// Its name; empty before its hello.
+    pub name: String,
+    /// What it writes under; none before its hello.
+    pub origin: Option<Origin>,
+    /// Where it can be dialled.
+    pub listen: Option<String>,
+    /// Whether we opened the link.
+    pub dialed: bool,
+    /// Whether both sides said hello.
+    pub ready: bool,
+    /// The protocol version of the link; 0 before its hello.
+    pub protocol: u32,
+    /// Batches that we have and the peer is not known to have.
+    pub behind: u64,
+    /// Batches that the peer has and we have not.
+    pub ahead: u64,
+}
