@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
 use wasmparser::{Encoding, Parser, Payload};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding, embed_component_metadata};
+use wit_parser::WorldItem;
 
 /// The names that a component imports and exports, with their versions: `wasi:io/poll@0.2.6`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,31 @@ fn surface_of(bytes: &[u8]) -> Result<Surface, String> {
         }
     }
     Ok(surface)
+}
+
+/// What the component in `wasm` can call, function by function: `numax:runtime/crdt@0.2.0#[method]g-counter.value`.
+///
+/// # Errors
+/// When the file cannot be read or is not a component.
+pub fn imported_functions(wasm: &Path) -> Result<Vec<String>, BuildError> {
+    let bytes = fs::read(wasm).map_err(BuildError::io("read", wasm))?;
+    let unfit = |detail: String| BuildError::Component { file: wasm.to_path_buf(), detail };
+    let (resolve, world) = match wit_component::decode(&bytes).map_err(|e| unfit(format!("{e:#}")))? {
+        DecodedWasm::Component(resolve, world) => (resolve, world),
+        DecodedWasm::WitPackage(..) => return Err(unfit("it is a WIT package, not a component".into())),
+    };
+    let mut names = Vec::new();
+    for (key, item) in &resolve.worlds[world].imports {
+        let name = resolve.name_world_key(key);
+        match item {
+            WorldItem::Interface { id, .. } => {
+                let functions = &resolve.interfaces[*id].functions;
+                names.extend(functions.keys().map(|f| format!("{name}#{f}")));
+            }
+            WorldItem::Function(_) | WorldItem::Type { .. } => names.push(name),
+        }
+    }
+    Ok(names)
 }
 
 /// That `wasm` is a component which exports something numax calls.

@@ -1,6 +1,7 @@
 //! The policy file beside a built component.
 
-use crate::{BuildError, Project, component};
+use crate::{BuildError, Language, Project, component};
+use numax_policy::init::{Options, least_policy};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub fn ensure(project: &Project, wasm: &Path) -> Result<PathBuf, BuildError> {
             let text = fs::read_to_string(&own).map_err(BuildError::io("read", &own))?;
             format!("{}{text}", copied_from(&own))
         }
-        None => least(wasm)?,
+        None => least(project, wasm)?,
     };
     match fs::read_to_string(&path) {
         Ok(there) if there == text || !there.starts_with(COPIED) || !text.starts_with(COPIED) => {
@@ -42,16 +43,20 @@ fn copied_from(own: &Path) -> String {
 }
 
 /// The least policy for a component's imports and exports.
-fn least(wasm: &Path) -> Result<String, BuildError> {
-    let _surface = component::surface(wasm)?;
-    // `numax_policy::init` is what writes policies; until it is there, one that grants nothing.
-    Ok("# Grants nothing yet. What is not listed is denied.\nversion = 1\n\n[capabilities]\n".into())
+fn least(project: &Project, wasm: &Path) -> Result<String, BuildError> {
+    let module = wasm.file_stem().map_or_else(|| project.name.clone(), |n| n.to_string_lossy().into_owned());
+    let mut options = Options::least(&module);
+    if matches!(project.language, Language::JavaScript | Language::Python) {
+        // An interpreter's first call takes some 50 ms, and its heap begins where a compiled guest's ends.
+        (options.cpu_ms_per_run, options.memory_max_mb) = (500, 256);
+    }
+    let exports = component::surface(wasm)?.exports;
+    Ok(least_policy(&component::imported_functions(wasm)?, &exports, &options))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Language;
 
     fn project(dir: &Path) -> Project {
         Project { dir: dir.into(), name: "app".into(), language: Language::Rust, root: dir.into() }

@@ -1,0 +1,37 @@
+//! The examples build, by the tools that are there.
+
+use crate::wit::repository;
+use numax_guest::wit::Handler;
+use numax_guest::{BuildOptions, BuildOutput, build, component};
+use std::fs;
+use std::path::Path;
+
+/// Builds `examples/NAME` into a folder of the test's own.
+fn build_example(name: &str, into: &Path) -> BuildOutput {
+    let out = into.join(format!("{name}.wasm"));
+    build(&repository().join("examples").join(name), BuildOptions { out: Some(out), ..Default::default() })
+        .unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// An example that serves HTTP and uses replicated values builds, gets its own policy, and comes from the cache next.
+fn visits(name: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let built = build_example(name, dir.path());
+    let surface = component::surface(&built.wasm).unwrap();
+    assert_eq!(surface.handlers(), [Handler::Http]);
+    let imports = component::imported_functions(&built.wasm).unwrap();
+    for function in ["[method]g-counter.increment", "[method]or-set.elements"] {
+        assert!(imports.contains(&format!("numax:runtime/crdt@0.2.0#{function}")), "{imports:#?}");
+    }
+    let policy = fs::read_to_string(&built.policy).unwrap();
+    assert!(policy.contains("\"demo:*\""), "{policy}");
+
+    let again = build_example(name, dir.path());
+    assert!(again.cached);
+    eprintln!("{name}: {} bytes", fs::metadata(&built.wasm).unwrap().len());
+}
+
+#[test]
+fn visits_rust() {
+    visits("visits-rust");
+}
