@@ -30,6 +30,10 @@ impl Table {
     }
 }
 
+/// Bytes of one row, key and value together, that every engine takes. The largest rows of the data model are a set's
+/// element (1 MiB, in the key) and a register's value (1 MiB) with a key of 8 KiB; this leaves room to spare.
+pub const MAX_ROW: usize = 4 << 20;
+
 /// Writes that become visible together, or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteBatch {
@@ -66,6 +70,32 @@ impl WriteBatch {
     pub fn writes(&self) -> &[(Table, Bytes, Option<Bytes>)] {
         &self.writes
     }
+
+    /// The writes, taken out.
+    pub fn into_writes(self) -> Vec<(Table, Bytes, Option<Bytes>)> {
+        self.writes
+    }
+
+    /// Bytes of all keys and values.
+    pub fn size(&self) -> usize {
+        self.writes.iter().map(size).sum()
+    }
+
+    /// Whether every row is within [`MAX_ROW`]. Engines call this first.
+    ///
+    /// # Errors
+    /// [`KvError::TooLarge`].
+    pub fn check(&self) -> Result<(), KvError> {
+        match self.writes.iter().map(size).max() {
+            Some(size) if size > MAX_ROW => Err(KvError::TooLarge { size, limit: MAX_ROW }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes of a write's key and value.
+fn size((_, key, value): &(Table, Bytes, Option<Bytes>)) -> usize {
+    key.len() + value.as_ref().map_or(0, Bytes::len)
 }
 
 /// What an engine says about itself.
@@ -145,15 +175,15 @@ pub enum KvError {
     },
     /// The files are of another schema version.
     #[error(
-        "the datastore has schema version {found} of table {table:?}, this program reads {want}; \
+        "the datastore has schema version {found} of table {table}, this program reads {want}; \
          use the program that wrote it, or a newer one"
     )]
     Schema {
-        /// The table.
-        table: Table,
-        /// The version found.
+        /// The table's number.
+        table: u8,
+        /// The version found, 0 when the table is not there.
         found: u16,
-        /// The version wanted.
+        /// The version wanted, 0 when this program knows no such table.
         want: u16,
     },
     /// The files are not ours.
@@ -177,14 +207,12 @@ pub enum KvError {
     /// The engine was closed, or crashed by a test.
     #[error("the datastore is closed")]
     Closed,
-    /// A row or batch is beyond what the engine takes.
-    #[error("{what} of {size} bytes is too large for the engine, the limit is {limit}")]
+    /// A row is beyond what engines take.
+    #[error("a row of {size} bytes is too large for the datastore, the limit is {limit}")]
     TooLarge {
-        /// Key, value or batch.
-        what: &'static str,
-        /// Its bytes.
+        /// Bytes of key and value.
         size: usize,
-        /// What the engine takes.
+        /// What engines take, [`MAX_ROW`].
         limit: usize,
     },
 }

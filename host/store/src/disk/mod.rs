@@ -6,6 +6,9 @@
 //!   what was appended after it; of names it keeps those at the last [`sync_dir`](Disk::sync_dir), and any or none of
 //!   the changes after it.
 
+pub mod fs;
+pub mod mem;
+
 use std::{io, sync::Arc};
 
 use bytes::Bytes;

@@ -1,0 +1,160 @@
+//! The files of the operating system.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use super::{Disk, DiskError, DiskFile};
+
+/// A directory of the file system.
+#[derive(Debug)]
+pub struct FsDisk {
+    root: PathBuf,
+}
+
+impl FsDisk {
+    /// The files below `root`, which is made when it is not there.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], [`DiskError::NoSpace`].
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, DiskError> {
+        let root = root.into();
+        fs::create_dir_all(&root).map_err(failed("creating", &root))?;
+        Ok(Self { root })
+    }
+
+    /// Where a name lies. Names that would lead out of the directory are refused.
+    fn path(&self, name: &str) -> Result<PathBuf, DiskError> {
+        let part_ok = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
+        if !name.is_empty() && !name.split('/').all(part_ok) {
+            let source = io::Error::new(ErrorKind::InvalidInput, "not a name below the directory");
+            return Err(DiskError::Io { what: format!("using the name {name:?}"), source });
+        }
+        Ok(self.root.join(name))
+    }
+
+    fn opened(path: PathBuf, options: &OpenOptions) -> Result<Arc<dyn DiskFile>, DiskError> {
+        let file = options.open(&path).map_err(failed("opening", &path))?;
+        Ok(Arc::new(FsFile { path, file }))
+    }
+}
+
+/// An open file of the operating system.
+#[derive(Debug)]
+struct FsFile {
+    path: PathBuf,
+    file: File,
+}
+
+/// Turns the system's error into ours, with what was being done.
+fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> DiskError {
+    let name = path.display().to_string();
+    let what = format!("{what} {name}");
+    move |source| match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DiskError::NoSpace { what },
+        ErrorKind::NotFound => DiskError::NotFound { name },
+        ErrorKind::AlreadyExists => DiskError::Exists { name },
+        _ => DiskError::Io { what, source },
+    }
+}
+
+impl Disk for FsDisk {
+    fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
+        let path = self.path(dir)?;
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("listing", &path))?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed("listing", &path))?;
+            let is_file = entry.file_type().map_err(failed("listing", &path))?.is_file();
+            // A name that is no UTF-8 cannot be one that was given here.
+            names.extend(entry.file_name().into_string().ok().filter(|_| is_file));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn create_dir(&self, dir: &str) -> Result<(), DiskError> {
+        let path = self.path(dir)?;
+        fs::create_dir_all(&path).map_err(failed("creating", &path))
+    }
+
+    fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+        let path = self.path(name)?;
+        Self::opened(path, OpenOptions::new().read(true).append(true).create_new(true))
+    }
+
+    fn open_append(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+        let path = self.path(name)?;
+        Self::opened(path, OpenOptions::new().read(true).append(true))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        let (from, to) = (self.path(from)?, self.path(to)?);
+        fs::rename(&from, &to).map_err(failed("renaming", &from))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), DiskError> {
+        let path = self.path(name)?;
+        fs::remove_file(&path).map_err(failed("removing", &path))
+    }
+
+    fn sync_dir(&self, dir: &str) -> Result<(), DiskError> {
+        let path = self.path(dir)?;
+        let synced = File::open(&path).and_then(|dir| dir.sync_all());
+        synced.map_err(failed("syncing the directory", &path))
+    }
+}
+
+impl DiskFile for FsFile {
+    fn append(&self, bytes: &[u8]) -> Result<(), DiskError> {
+        (&self.file).write_all(bytes).map_err(failed("appending to", &self.path))
+    }
+
+    fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
+        // Not more than the file has, whatever was asked: `len` may come from a damaged record.
+        let left = self.len()?.saturating_sub(offset);
+        let mut bytes = vec![0; len.min(usize::try_from(left).unwrap_or(usize::MAX))];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed("reading", &self.path)(error)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes.into())
+    }
+
+    fn sync(&self) -> Result<(), DiskError> {
+        // fdatasync: it writes the file's length too, but not its times.
+        self.file.sync_data().map_err(failed("syncing", &self.path))
+    }
+
+    fn truncate(&self, len: u64) -> Result<(), DiskError> {
+        self.file.set_len(len).map_err(failed("truncating", &self.path))
+    }
+
+    fn len(&self) -> Result<u64, DiskError> {
+        Ok(self.file.metadata().map_err(failed("reading", &self.path))?.len())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn reserve(&self, bytes: u64) -> Result<(), DiskError> {
+        use rustix::{fs::FallocateFlags, io::Errno};
+        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            Err(errno) => Err(failed("reserving room for", &self.path)(errno.into())),
+        }
+    }
+}

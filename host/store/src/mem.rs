@@ -1,0 +1,190 @@
+//! An engine in memory that can be crashed: for tests and simulation.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    ops::Bound,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    Faults, Survives,
+    fault::Fault,
+    kv::{KvBackend, KvError, KvStats, Table, WriteBatch},
+    rng::Rng,
+};
+
+type Name = (Table, Bytes);
+
+/// Rows in memory. What was not synced can be undone commit by commit, which is what a crash does.
+#[derive(Debug, Default)]
+pub struct MemBackend {
+    faults: Faults,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rows: BTreeMap<Name, Bytes>,
+    /// Per commit that is not synced, what it overwrote.
+    undo: Vec<Vec<(Name, Option<Bytes>)>>,
+    /// A sync failed: no more writes, and what is in `undo` never becomes durable.
+    failed: bool,
+    stats: KvStats,
+}
+
+impl MemBackend {
+    /// An empty engine without faults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty engine with faults, which it may share with others.
+    pub fn with_faults(faults: Faults) -> Self {
+        Self { faults, ..Self::default() }
+    }
+
+    /// The faults, to plan them or to count operations.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Crashes the engine: this one is closed from now on; the one that is returned holds what is found on opening
+    /// again, and has no faults planned.
+    #[must_use]
+    pub fn crash(&self, survives: Survives) -> Self {
+        self.faults.cut_power();
+        let mut state = std::mem::take(&mut *self.state());
+        let keep = match survives {
+            Survives::SyncedOnly => 0,
+            Survives::Chosen(seed) => Rng::new(seed).up_to(state.undo.len()),
+            Survives::Everything => state.undo.len(),
+        };
+        for undo in state.undo.drain(keep..).rev() {
+            undo.into_iter().rev().for_each(|(name, old)| set(&mut state.rows, name, old));
+        }
+        if survives != Survives::Everything {
+            // After a power cut, what is there was read from the disk.
+            state.undo.clear();
+        }
+        let state = State { failed: false, stats: KvStats::default(), ..state };
+        Self { faults: Faults::default(), state: Mutex::new(state) }
+    }
+
+    /// A copy of the engine as it stands, without faults: an old backup, to be opened later.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        let rows = self.state().rows.clone();
+        Self { faults: Faults::default(), state: Mutex::new(State { rows, ..State::default() }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alive(&self) -> Result<MutexGuard<'_, State>, KvError> {
+        if self.faults.power_lost() { Err(KvError::Closed) } else { Ok(self.state()) }
+    }
+
+    fn writable(&self) -> Result<MutexGuard<'_, State>, KvError> {
+        let state = self.alive()?;
+        if state.failed {
+            return Err(KvError::ReadOnly { reason: "a sync failed".to_owned() });
+        }
+        Ok(state)
+    }
+}
+
+/// Sets a row and answers the one before.
+fn replace(rows: &mut BTreeMap<Name, Bytes>, name: Name, value: Option<Bytes>) -> Option<Bytes> {
+    match value {
+        Some(value) => rows.insert(name, value),
+        None => rows.remove(&name),
+    }
+}
+
+fn set(rows: &mut BTreeMap<Name, Bytes>, name: Name, value: Option<Bytes>) {
+    replace(rows, name, value);
+}
+
+impl KvBackend for MemBackend {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        Ok(self.alive()?.rows.get(&(table, Bytes::copy_from_slice(key))).cloned())
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        let name = |key: &[u8]| (table, Bytes::copy_from_slice(key));
+        // The later of the two beginnings: the bound, and the prefix itself.
+        let from = match from {
+            Bound::Included(key) if key > prefix => Bound::Included(name(key)),
+            Bound::Excluded(key) if key >= prefix => Bound::Excluded(name(key)),
+            _ => Bound::Included(name(prefix)),
+        };
+        let state = self.alive()?;
+        let found = state.rows.range((from, Bound::Unbounded));
+        let found = found.take_while(|((found, key), _)| *found == table && key.starts_with(prefix));
+        Ok(found.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn commit(&self, batch: WriteBatch) -> Result<(), KvError> {
+        batch.check()?;
+        let mut state = self.writable()?;
+        match self.faults.begin() {
+            Ok(()) => {}
+            // The batch got to the disk, and nobody was told: a crash may find it.
+            Err(Fault::PowerGoes) => {
+                state.apply(batch);
+                return Err(KvError::Closed);
+            }
+            Err(Fault::PowerLost) => return Err(KvError::Closed),
+        }
+        let size = batch.size();
+        if self.faults.take_space(size) < size {
+            return Err(KvError::NoSpace);
+        }
+        state.apply(batch);
+        state.stats.commits += 1;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), KvError> {
+        let mut state = self.writable()?;
+        self.faults.begin().map_err(|_| KvError::Closed)?;
+        if self.faults.sync_fails() {
+            state.failed = true;
+            let source = io::Error::other("planned fault");
+            return Err(KvError::Io { what: "syncing the engine".to_owned(), source });
+        }
+        state.undo.clear();
+        state.stats.syncs += 1;
+        Ok(())
+    }
+
+    fn stats(&self) -> KvStats {
+        self.state().stats.clone()
+    }
+}
+
+impl State {
+    fn apply(&mut self, batch: WriteBatch) {
+        let overwrite = |(table, key, value): (Table, Bytes, Option<Bytes>)| {
+            let name = (table, key);
+            let old = replace(&mut self.rows, name.clone(), value);
+            (name, old)
+        };
+        let undo = batch.into_writes().into_iter().map(overwrite).collect();
+        self.undo.push(undo);
+    }
+}
