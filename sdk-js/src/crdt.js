@@ -1,0 +1,147 @@
+// Replicated values.
+
+import { GCounter, LwwMap, LwwRegister, OrSet, PnCounter, keys as hostKeys } from 'numax:runtime/crdt@0.2.0';
+import { call } from './errors.js';
+import { on } from './handles.js';
+import { PAGE, walk } from './pages.js';
+import { bytes, safe, string, text, u64 } from './values.js';
+
+const KINDS = ['g-counter', 'pn-counter', 'lww-register', 'lww-map', 'or-set', 'rga', 'text'];
+
+class Value {
+  #key;
+  constructor(key) {
+    this.#key = string(key, 'a key');
+  }
+  get key() {
+    return this.#key;
+  }
+}
+
+class Counter extends Value {
+  increment(by = 1) {
+    const n = u64(by, 'the increment');
+    on(GCounter, 'g', this.key, (h) => h.increment(n));
+  }
+  get value() {
+    return safe(this.bigint, `the counter ${JSON.stringify(this.key)}`);
+  }
+  get bigint() {
+    return on(GCounter, 'g', this.key, (h) => h.value());
+  }
+}
+
+class UpDownCounter extends Value {
+  increment(by = 1) {
+    const n = u64(by, 'the increment');
+    on(PnCounter, 'pn', this.key, (h) => h.increment(n));
+  }
+  decrement(by = 1) {
+    const n = u64(by, 'the decrement');
+    on(PnCounter, 'pn', this.key, (h) => h.decrement(n));
+  }
+  get value() {
+    return safe(this.bigint, `the counter ${JSON.stringify(this.key)}`);
+  }
+  get bigint() {
+    return on(PnCounter, 'pn', this.key, (h) => h.value());
+  }
+}
+
+class Register extends Value {
+  get() {
+    return on(LwwRegister, 'r', this.key, (h) => h.get());
+  }
+  getText() {
+    return text(this.get());
+  }
+  set(value) {
+    const v = bytes(value, 'the value');
+    on(LwwRegister, 'r', this.key, (h) => h.set(v));
+  }
+  clear() {
+    on(LwwRegister, 'r', this.key, (h) => h.clear());
+  }
+  compareAndSet(expected, value) {
+    const old = expected === undefined ? undefined : bytes(expected, 'the expected value');
+    const v = bytes(value, 'the value');
+    return on(LwwRegister, 'r', this.key, (h) => h.compareAndSet(old, v));
+  }
+}
+
+class ReplicatedMap extends Value {
+  get(field) {
+    const f = string(field, 'a field');
+    return on(LwwMap, 'm', this.key, (h) => h.get(f));
+  }
+  getText(field) {
+    return text(this.get(field));
+  }
+  set(field, value) {
+    const f = string(field, 'a field');
+    const v = bytes(value, 'the value');
+    on(LwwMap, 'm', this.key, (h) => h.set(f, v));
+  }
+  has(field) {
+    const f = string(field, 'a field');
+    return on(LwwMap, 'm', this.key, (h) => h.contains(f));
+  }
+  delete(field) {
+    const f = string(field, 'a field');
+    on(LwwMap, 'm', this.key, (h) => h.remove(f));
+  }
+  clear() {
+    on(LwwMap, 'm', this.key, (h) => h.clear());
+  }
+  get size() {
+    return safe(on(LwwMap, 'm', this.key, (h) => h.size()), 'the size');
+  }
+  entries() {
+    return walk((after) => on(LwwMap, 'm', this.key, (h) => h.entries(after, PAGE)), 'entries');
+  }
+  [Symbol.iterator]() {
+    return this.entries();
+  }
+}
+
+class ReplicatedSet extends Value {
+  add(element) {
+    const e = bytes(element, 'an element');
+    on(OrSet, 's', this.key, (h) => h.add(e));
+  }
+  delete(element) {
+    const e = bytes(element, 'an element');
+    on(OrSet, 's', this.key, (h) => h.remove(e));
+  }
+  has(element) {
+    const e = bytes(element, 'an element');
+    return on(OrSet, 's', this.key, (h) => h.contains(e));
+  }
+  clear() {
+    on(OrSet, 's', this.key, (h) => h.clear());
+  }
+  get size() {
+    return safe(on(OrSet, 's', this.key, (h) => h.size()), 'the size');
+  }
+  values() {
+    return walk((after) => on(OrSet, 's', this.key, (h) => h.elements(after, PAGE)), 'elements');
+  }
+  *texts() {
+    for (const element of this.values()) yield text(element);
+  }
+  [Symbol.iterator]() {
+    return this.values();
+  }
+}
+
+export const counter = (key) => new Counter(key);
+export const pnCounter = (key) => new UpDownCounter(key);
+export const register = (key) => new Register(key);
+export const map = (key) => new ReplicatedMap(key);
+export const set = (key) => new ReplicatedSet(key);
+
+export function keys(kind, prefix = '') {
+  if (!KINDS.includes(kind)) throw new TypeError(`the kind must be one of ${KINDS.join(', ')}, not ${String(kind)}`);
+  const p = string(prefix, 'the prefix');
+  return walk((after) => call(() => hostKeys(kind, p, after, PAGE)), 'keys');
+}
