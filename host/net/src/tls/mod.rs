@@ -15,6 +15,7 @@ pub use check::Role;
 pub(crate) use check::{PeerCheck, verify_chain};
 pub(crate) use config::TlsConfig;
 pub use refusal::Refusal;
+pub(crate) use refusal::alert_text;
 pub(crate) use verifier::RefusalSlot;
 
 /// What both sides must speak; another protocol version is another name.

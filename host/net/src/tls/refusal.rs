@@ -111,14 +111,19 @@ impl Refusal {
 
     /// The meaning of an alert that the peer closed the handshake with.
     pub(crate) fn from_alert(alert: u8) -> Self {
-        Self::ByPeer(match alert {
-            45 => "our certificate has expired or is not valid yet, by its clock: renew it with `numax ca issue`".into(),
-            48 => "our certificate is not signed by its authority: the two nodes belong to different clusters".into(),
-            49 => "our node id is not who it expected or allows: correct the peer's id, or its list of allowed peers".into(),
-            51 => "we could not prove that we hold the key of our certificate".into(),
-            116 => "it wants a certificate and we showed none".into(),
-            120 => "it speaks no protocol of ours: it is no numax node, or of an incompatible version".into(),
-            other => format!("TLS alert {other}"),
-        })
+        Self::ByPeer(alert_text(alert))
+    }
+}
+
+/// What a peer's TLS alert means to the one who gets it.
+pub(crate) fn alert_text(alert: u8) -> String {
+    match alert {
+        45 => "our certificate has expired or is not valid yet, by its clock: renew it with `numax ca issue`".into(),
+        48 => "our certificate is not signed by its authority: the two nodes belong to different clusters".into(),
+        49 => "our node id is not who it expected or allows: correct the peer's id, or its list of allowed peers".into(),
+        51 => "we could not prove that we hold the key of our certificate".into(),
+        116 => "it wants a certificate and we showed none".into(),
+        120 => "it speaks no protocol of ours: it is no numax node, or of an incompatible version".into(),
+        other => format!("TLS alert {other}"),
     }
 }
