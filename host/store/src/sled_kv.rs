@@ -32,6 +32,9 @@ const HEADER: u8 = 0xff;
 /// The row that says that the tree is ours.
 const MAGIC_KEY: &[u8] = &[HEADER];
 const MAGIC: &[u8] = b"numax rows 1";
+/// A file beside sled's, made once the header is on the disk. Sled recovers from damage by dropping what follows it,
+/// at worst everything, and says nothing; this tells a database that lost all from a new one.
+const MARK: &str = "numax-rows";
 
 /// Memory for sled's page cache. The replica caches rows itself; this is for pages on the way to and from the disk.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -68,23 +71,38 @@ impl SledBackend {
             commits: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
         };
-        backend.check_header()?;
+        backend.check_header(fresh)?;
         if fresh {
-            // Sled's own small files, and the names of all of them.
-            let conf = dir.join("conf");
-            File::open(&conf).and_then(|conf| conf.sync_all()).map_err(io_failed("syncing", &conf))?;
-            backend.sync()?;
-            sync_dir(dir)?;
-            dir.parent().map_or(Ok(()), sync_dir)?;
+            backend.establish()?;
         }
         Ok(backend)
     }
 
-    /// Checks magic and schema versions; writes them into an empty tree.
-    fn check_header(&self) -> Result<(), KvError> {
+    /// Makes a new database durable: sled's own small files, the names of all of them, and the mark at the end.
+    fn establish(&self) -> Result<(), KvError> {
+        let sync = |name: &str| {
+            let path = self.dir.join(name);
+            File::open(&path).and_then(|file| file.sync_all()).map_err(io_failed("syncing", &path))
+        };
+        sync("conf")?;
+        self.sync_files()?;
+        sync_dir(&self.dir)?;
+        let mark = self.dir.join(MARK);
+        fs::write(&mark, MAGIC).map_err(io_failed("writing", &mark))?;
+        sync(MARK)?;
+        sync_dir(&self.dir)?;
+        self.dir.parent().map_or(Ok(()), sync_dir)
+    }
+
+    /// Checks magic and schema versions; writes them into the empty tree of a fresh database.
+    fn check_header(&self, fresh: bool) -> Result<(), KvError> {
         let magic = self.call(|| self.tree.get(MAGIC_KEY))?;
         let found = self.call(|| self.tree.scan_prefix([HEADER]).collect::<Result<Vec<_>, _>>())?;
         if magic.is_none() && self.call(|| self.tree.first())?.is_none() {
+            if !fresh {
+                let detail = format!("{}: all rows are lost", self.dir.display());
+                return Err(KvError::Corrupt { detail });
+            }
             let mut batch = sled::Batch::default();
             batch.insert(MAGIC_KEY, MAGIC);
             Table::ALL.iter().for_each(|table| {
@@ -123,6 +141,14 @@ impl SledBackend {
             return Err(KvError::ReadOnly { reason: reason.clone() });
         }
         act().inspect_err(|error| drop(self.failed.set(error.to_string())))
+    }
+
+    /// Writes out what sled buffers and syncs all of its files.
+    fn sync_files(&self) -> Result<(), KvError> {
+        self.call(|| self.tree.flush())?;
+        // Large values first: `db` must not name files that a power cut could still take away.
+        self.sync_blobs()?;
+        self.main_file.sync_all().map_err(io_failed("syncing", &self.dir.join("db")))
     }
 
     /// Syncs files of large values that are new since the last call.
@@ -205,12 +231,7 @@ impl KvBackend for SledBackend {
     }
 
     fn sync(&self) -> Result<(), KvError> {
-        self.write(|| {
-            self.call(|| self.tree.flush())?;
-            // Large values first: `db` must not name files that a power cut could still take away.
-            self.sync_blobs()?;
-            self.main_file.sync_all().map_err(io_failed("syncing", &self.dir.join("db")))
-        })?;
+        self.write(|| self.sync_files())?;
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -233,19 +254,16 @@ fn full_key(table: Table, key: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a directory holds no whole database yet; refuses one that holds something else. Sled's files may be there
-/// in part when the first opening was cut short.
+/// when the first opening was cut short.
 fn is_fresh(dir: &Path) -> Result<bool, KvError> {
-    if dir.join("conf").exists() && dir.join("db").exists() {
-        return Ok(false);
-    }
     for entry in fs::read_dir(dir).map_err(io_failed("listing", dir))? {
         let name = entry.map_err(io_failed("listing", dir))?.file_name();
         let name = name.to_string_lossy();
-        if !matches!(&*name, "conf" | "db" | "blobs") && !name.starts_with("snap.") {
+        if !matches!(&*name, MARK | "conf" | "db" | "blobs") && !name.starts_with("snap.") {
             return Err(KvError::Foreign { path: dir.display().to_string() });
         }
     }
-    Ok(true)
+    Ok(!dir.join(MARK).exists())
 }
 
 fn sync_dir(dir: &Path) -> Result<(), KvError> {
