@@ -1,1 +1,34 @@
-//! Skeleton.
+//! The replicated keyspace of one node: an append-only log of batches, rows in an engine, and the turn's open draft.
+//!
+//! - [`Draft`] is what a guest's turn writes; [`Reader`] is what it reads from.
+//! - [`Core`] is the datastore as a deterministic machine without threads, clock or sockets; the simulator runs it.
+//! - [`Replica`] puts threads around a core: group commit, syncing, moving rows to the engine.
+//!
+//! Below the datastore's directory: `log/` (segments of the log), `rows/` (the engine), `meta.json` (whose datastore it
+//! is and under which origin it writes), `lock`.
+//!
+//! **The log is the truth.** A commit is an append. Rows in the engine carry the log position that they include and
+//! may lag; opening replays the log from there. The log is synced up to a position before the engine may carry it.
+
+#![forbid(unsafe_code)]
+
+mod applied;
+mod config;
+pub mod core;
+mod draft;
+mod error;
+mod log;
+mod meta;
+mod reader;
+mod replica;
+mod rows;
+
+pub use self::core::{CommitTicket, Core, GroupOutcome, Health, Ingested, LogPage, Request, Response};
+pub use applied::{Applied, Change};
+pub use config::{CoreConfig, Durability, ReplicaConfig};
+pub use draft::{Draft, Loaded, LocalBatch, Miss, Page, WriterId};
+pub use error::{CommitError, DraftError, LogError, OpenError};
+pub use log::LogCursor;
+pub use meta::{HostFacts, mark_restored};
+pub use reader::Reader;
+pub use replica::{Durable, Replica};

@@ -1,0 +1,110 @@
+//! What can be set.
+
+use std::{path::PathBuf, time::Duration};
+
+use numax_crdt::NodeId;
+use numax_store::Engine;
+
+/// When a commit counts as committed: what outside effects wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When its group was synced to the disk. A power cut loses nothing that was answered.
+    Fsync,
+    /// When the operating system has it, which syncs at this interval. The end of the process loses nothing; a power
+    /// cut loses at most the interval, and then the node goes on in a new epoch. The default, at 100 ms.
+    Interval(Duration),
+    /// When it is in memory. The end of the process may lose the last second.
+    None,
+}
+
+impl Default for Durability {
+    fn default() -> Self {
+        Self::Interval(Duration::from_millis(100))
+    }
+}
+
+impl Durability {
+    /// The name in configuration files.
+    pub fn config_name(self) -> &'static str {
+        match self {
+            Self::Fsync => "fsync",
+            Self::Interval(_) => "interval",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Settings of a [`Core`](crate::Core).
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    /// The node whose datastore it is.
+    pub node: NodeId,
+    /// When a commit counts.
+    pub durability: Durability,
+    /// Rows kept in memory beside those that the engine does not hold yet. 0 keeps none: everything works and every
+    /// read goes to the engine.
+    pub cache_rows: usize,
+    /// Bytes of rows kept in memory.
+    pub cache_bytes: usize,
+    /// Bytes after which the log starts a new segment. A segment is the unit in which the log is given back.
+    pub segment_bytes: u64,
+    /// How far ahead of the own clock a remote time may be and still be adopted, in milliseconds.
+    pub max_skew_ms: u64,
+    /// Bytes of remote batches that wait in memory for batches before them.
+    pub pending_bytes: usize,
+    /// Bytes of recent batches that are kept in memory, to compare and to answer with.
+    pub recent_bytes: usize,
+    /// Bytes of log that the engine may lag behind. Beyond, commits wait: it bounds memory and the time to open.
+    pub max_lag_bytes: u64,
+}
+
+impl CoreConfig {
+    /// The defaults for a node.
+    pub fn new(node: NodeId) -> Self {
+        Self {
+            node,
+            durability: Durability::default(),
+            cache_rows: 65_536,
+            cache_bytes: 64 << 20,
+            segment_bytes: 64 << 20,
+            max_skew_ms: 60_000,
+            pending_bytes: 16 << 20,
+            recent_bytes: 8 << 20,
+            max_lag_bytes: 256 << 20,
+        }
+    }
+}
+
+/// Settings of a [`Replica`](crate::Replica).
+#[derive(Debug, Clone)]
+pub struct ReplicaConfig {
+    /// The datastore's directory; made if it does not exist.
+    pub dir: PathBuf,
+    /// The engine for rows.
+    pub engine: Engine,
+    /// The core's settings.
+    pub core: CoreConfig,
+    /// Bytes of submitted batches that may wait for the committer; submitting waits beyond.
+    pub queue_bytes: usize,
+    /// The longest time that committed rows stay out of the engine.
+    pub flush_interval: Duration,
+    /// Rows after which they go to the engine at once.
+    pub flush_rows: usize,
+    /// Change notices that a slow receiver may be behind before it loses some.
+    pub notice_capacity: usize,
+}
+
+impl ReplicaConfig {
+    /// The defaults for a datastore at `dir`.
+    pub fn new(dir: impl Into<PathBuf>, node: NodeId) -> Self {
+        Self {
+            dir: dir.into(),
+            engine: Engine::default(),
+            core: CoreConfig::new(node),
+            queue_bytes: 32 << 20,
+            flush_interval: Duration::from_millis(500),
+            flush_rows: 32_768,
+            notice_capacity: 16_384,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! A group: requests that share one write to the log.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use numax_crdt::{ApplyError, CodecError, Dot, Key, Kind, Op, OpKind, Origin, VersionVector, applier};
+
+use super::{CommitTicket, Core, Ingested, Tip};
+use crate::{
+    applied::{Applied, Change},
+    config::Durability,
+    draft::{LocalBatch, WriterId},
+    error::{CommitError, CoreError, LogError},
+    log::Frames,
+    rows::{
+        shared::Shared,
+        staging::{StagedRows, Staging},
+    },
+};
+
+/// Something for the committer to do.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Commit a turn's batch.
+    Commit(LocalBatch),
+    /// Write a register if it holds what is expected.
+    CompareAndSet {
+        /// The register.
+        key: Key,
+        /// What it must hold; none for no value.
+        expected: Option<Bytes>,
+        /// What is written.
+        value: Bytes,
+        /// Who writes.
+        writer: WriterId,
+    },
+    /// Apply batches that came from peers, encoded.
+    Ingest(Vec<Bytes>),
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Response {
+    /// The batch is committed.
+    Committed(CommitTicket),
+    /// Whether the register held what was expected, and the batch if it did.
+    Compared(bool, CommitTicket),
+    /// What became of the batches.
+    Ingested(Ingested),
+}
+
+/// What came of a group.
+#[derive(Debug)]
+pub struct GroupOutcome {
+    /// One result per request, in their order.
+    pub results: Vec<Result<Response, CommitError>>,
+    /// What was applied, in the order of the log.
+    pub applied: Vec<Arc<Applied>>,
+}
+
+/// A group in the making.
+pub(super) struct Group {
+    pub frames: Frames,
+    pub applied: Vec<Applied>,
+    /// The log position behind the last record of the group.
+    pub position: u64,
+    /// What was known of the origins that advanced.
+    undo: Vec<(Origin, u64)>,
+    deps: BTreeMap<Origin, u64>,
+}
+
+impl Core {
+    /// Works off a group. `now_ms` is Unix time in milliseconds.
+    pub fn run_group(&mut self, requests: Vec<Request>, now_ms: u64) -> GroupOutcome {
+        let count = requests.len();
+        let failed =
+            |error: CommitError| GroupOutcome { results: vec![Err(error); count], applied: Vec::new() };
+        if let Err(error) = self.writable() {
+            return failed(error);
+        }
+        let frames = match self.log.begin(&self.tip.vector) {
+            Ok(frames) => frames,
+            Err(error) => return failed(self.refused(&CoreError::Log(error))),
+        };
+        let mut group = Group {
+            frames,
+            applied: Vec::new(),
+            position: self.log.end(),
+            undo: Vec::new(),
+            deps: self.tip.deps.clone(),
+        };
+        let mut results = Vec::with_capacity(count);
+        for request in requests {
+            match self.request(&mut group, request, now_ms) {
+                Ok(result) => results.push(result),
+                Err(error) => {
+                    self.abandon(group);
+                    return failed(self.refused(&error));
+                }
+            }
+        }
+        if let Err(error) = self.append(&group.frames) {
+            self.abandon(group);
+            return failed(self.refused(&CoreError::Log(error)));
+        }
+        GroupOutcome { results, applied: self.publish(group) }
+    }
+
+    fn request(
+        &mut self,
+        group: &mut Group,
+        request: Request,
+        now_ms: u64,
+    ) -> Result<Result<Response, CommitError>, CoreError> {
+        let outcome = match request {
+            Request::Commit(batch) => self.commit(group, batch, now_ms).map(Response::Committed),
+            Request::CompareAndSet { key, expected, value, writer } => self
+                .compare_and_set(group, &key, expected.as_ref(), value, writer, now_ms)
+                .map(|(held, ticket)| Response::Compared(held, ticket)),
+            Request::Ingest(batches) => self.ingest_all(group, batches, now_ms).map(Response::Ingested),
+        };
+        match outcome {
+            Ok(response) => Ok(Ok(response)),
+            // A single request's own fault, found before it changed anything.
+            Err(CoreError::Refused(error)) => Ok(Err(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the datastore takes writes.
+    fn writable(&self) -> Result<(), CommitError> {
+        if let Some(reason) = self.log.broken() {
+            return Err(CommitError::ReadOnly(reason.to_string()));
+        }
+        let lag = self.log.end().saturating_sub(self.flush.durable());
+        match self.flush.failure() {
+            Some(reason) if lag > self.config.max_lag_bytes => Err(CommitError::Unavailable(format!(
+                "the engine cannot be written, and the log must not run further ahead: {reason}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The error of a group that failed as a whole.
+    fn refused(&self, error: &CoreError) -> CommitError {
+        match self.log.broken() {
+            Some(reason) => CommitError::ReadOnly(reason.to_string()),
+            None => CommitError::Unavailable(error.to_string()),
+        }
+    }
+
+    fn append(&mut self, frames: &Frames) -> Result<(), LogError> {
+        if frames.is_empty() {
+            return Ok(());
+        }
+        self.log.append(frames, self.config.durability == Durability::None)?;
+        if self.config.durability == Durability::Fsync {
+            self.log.sync_now()?;
+        }
+        self.log.expose();
+        Ok(())
+    }
+
+    /// Takes back what a group did to the tip; its staged rows go.
+    fn abandon(&mut self, group: Group) {
+        self.staging.clear();
+        self.tip.deps = group.deps;
+        if !group.undo.is_empty() {
+            let mut before = group.undo;
+            before.reverse();
+            let before: BTreeMap<Origin, u64> = before.into_iter().collect();
+            let entries = self.tip.vector.iter().map(|(o, seq)| (*o, before.get(o).copied().unwrap_or(seq)));
+            self.tip.vector = entries.filter(|(_, seq)| *seq > 0).collect::<VersionVector>();
+        }
+    }
+
+    /// Makes a group visible that is in the log.
+    fn publish(&mut self, group: Group) -> Vec<Arc<Applied>> {
+        if group.frames.is_empty() {
+            return Vec::new();
+        }
+        self.staging.publish(&self.shared);
+        let mut vector = self.shared.vector_mut();
+        for applied in &group.applied {
+            vector.advance(applied.dot);
+            self.recent.put(applied.dot, applied.bytes.clone());
+        }
+        drop(vector);
+        group.applied.into_iter().map(Arc::new).collect()
+    }
+}
+
+impl Group {
+    /// Adds a record and moves the group's position behind it.
+    pub(super) fn push(
+        &mut self,
+        batch: Option<&[u8]>,
+        remote: bool,
+        local: &[crate::log::LocalWrite],
+    ) -> Result<u64, CoreError> {
+        let position = self.frames.push(batch, remote, local);
+        self.position =
+            position.ok_or_else(|| CoreError::Invalid("a record is too large for the log".to_string()))?;
+        Ok(self.position)
+    }
+
+    /// Advances the vector so that it can be taken back.
+    pub(super) fn advance(&mut self, tip: &mut Tip, dot: Dot) -> bool {
+        let before = tip.vector.get(&dot.origin);
+        let advanced = tip.vector.advance(dot);
+        if advanced {
+            self.undo.push((dot.origin, before));
+        }
+        advanced
+    }
+}
+
+/// Applies a batch's operations to staged rows; answers what changed for a reader.
+pub(super) fn apply_ops(
+    shared: &Shared,
+    staging: &mut Staging,
+    dot: Dot,
+    ops: &[Op],
+) -> Result<Vec<Change>, CoreError> {
+    let mut changes: BTreeMap<(Kind, &Key), OpKind> = BTreeMap::new();
+    for op in ops {
+        let kind = op.body.kind();
+        let family = applier(kind).ok_or(ApplyError::Damaged {
+            kind,
+            source: CodecError::Tag { what: "family", tag: kind as u8 },
+        })?;
+        let mut rows = StagedRows::new(shared, staging, kind, &op.key);
+        if let Some(change) = family.apply(&mut rows, dot, &op.body)? {
+            changes.insert((kind, &op.key), change);
+        }
+    }
+    Ok(changes.into_iter().map(|((kind, key), op)| Change { kind, key: key.clone(), op }).collect())
+}

@@ -1,0 +1,78 @@
+//! A digest of the state, to compare replicas.
+
+use bytes::Bytes;
+use numax_crdt::{ApplyError, Kind, applier};
+use numax_store::Table;
+use sha2::{Digest, Sha256};
+
+use super::Core;
+use crate::{
+    error::DraftError,
+    rows::{
+        name,
+        view::{Access, Supplied, View},
+    },
+};
+
+const STEP: usize = 1024;
+
+impl Core {
+    /// A hash over all replicated rows, with origins written out: equal for replicas that have applied the same
+    /// batches, in whatever order. Reads everything, so it is for tests, the simulator and diagnosis.
+    ///
+    /// # Errors
+    /// When rows cannot be read or are damaged.
+    pub fn state_hash(&self) -> Result<[u8; 32], DraftError> {
+        self.hash_rows().map_err(|error| DraftError::Unavailable(error.to_string()))
+    }
+
+    fn hash_rows(&self) -> Result<[u8; 32], ApplyError> {
+        let supplied = Supplied::new();
+        let access = Access::new(&self.shared, &supplied, true);
+        let mut hash = Sha256::new();
+        let mut after = Bytes::new();
+        let mut value = Vec::new();
+        let mut exports: Vec<(Bytes, Bytes)> = Vec::new();
+        loop {
+            let (rows, next) = access.rows(&[Table::Rows as u8], &after, STEP, false)?;
+            for (row, cell) in &rows {
+                let Some((kind, key, sub)) = name::parse(row) else { continue };
+                let Some(family) = applier(kind) else { continue };
+                let prefix = row.len() - sub.len();
+                if value.as_slice() != row.get(..prefix).unwrap_or_default() {
+                    fold(&mut hash, &value, &mut exports);
+                    value = name::value_prefix(kind, key.as_bytes());
+                }
+                exports.extend(family.export(&View::new(&access, kind, &key), sub, cell)?);
+            }
+            match next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        fold(&mut hash, &value, &mut exports);
+        Ok(hash.finalize().into())
+    }
+
+    /// The kinds of values that this program can apply.
+    pub fn kinds() -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(|kind| applier(*kind).is_some())
+    }
+}
+
+/// Adds one value's rows, which differ in order between replicas.
+fn fold(hash: &mut Sha256, value: &[u8], exports: &mut Vec<(Bytes, Bytes)>) {
+    if exports.is_empty() {
+        return;
+    }
+    exports.sort_unstable();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(value);
+    for (sub, row) in exports.drain(..) {
+        part(&sub);
+        part(&row);
+    }
+}

@@ -1,0 +1,133 @@
+//! Committing what was written here.
+
+use bytes::Bytes;
+use numax_crdt::{
+    Batch, Body, Hlc, Key, Kind, Op,
+    family::{g_counter, lww_map, lww_register, pn_counter},
+    limits::MAX_VALUE,
+};
+
+use super::{CommitTicket, Core, group, group::Group};
+use crate::{
+    applied::Applied,
+    draft::{LocalBatch, LocalBody, LocalOp, WriterId},
+    error::{CommitError, CoreError},
+    rows::{name, staging::StagedRows},
+};
+
+fn invalid(text: &str) -> CoreError {
+    CoreError::Refused(CommitError::Invalid(text.to_string()))
+}
+
+impl Core {
+    /// Adds a turn's batch to a group.
+    pub(super) fn commit(
+        &mut self,
+        group: &mut Group,
+        batch: LocalBatch,
+        now_ms: u64,
+    ) -> Result<CommitTicket, CoreError> {
+        if batch.is_empty() {
+            return Ok(CommitTicket { position: group.position, dot: None });
+        }
+        if batch.ops.is_empty() {
+            let position = group.push(None, false, &batch.local)?;
+            self.stage_local(batch.local);
+            return Ok(CommitTicket { position, dot: None });
+        }
+        if self.duplicate_origin {
+            return Err(CoreError::Refused(CommitError::DuplicateOrigin));
+        }
+        let hlc = self.tip.clock.tick(now_ms);
+        // All of a batch is resolved before any of it is staged: what is refused leaves nothing in the group.
+        let mut ops = Vec::with_capacity(batch.ops.len());
+        for op in batch.ops {
+            ops.push(self.resolve(op, hlc)?);
+        }
+        let whole = Batch {
+            origin: self.origin,
+            seq: self.tip.vector.get(&self.origin) + 1,
+            deps: self.tip.deps.iter().map(|(origin, seq)| (*origin, *seq)).collect(),
+            hlc,
+            ops,
+        };
+        whole.check_limits().map_err(|limit| invalid(&limit.to_string()))?;
+        let bytes = whole.encode();
+        let dot = whole.dot();
+        let position = group.push(Some(&bytes), false, &batch.local)?;
+        let changes = group::apply_ops(&self.shared, &mut self.staging, dot, &whole.ops)?;
+        self.stage_local(batch.local);
+        group.advance(&mut self.tip, dot);
+        self.tip.deps.clear();
+        group.applied.push(Applied {
+            position,
+            dot,
+            bytes,
+            remote: false,
+            writer: Some(batch.writer),
+            changes,
+        });
+        Ok(CommitTicket { position, dot: Some(dot) })
+    }
+
+    /// Writes a register if it holds what is expected.
+    pub(super) fn compare_and_set(
+        &mut self,
+        group: &mut Group,
+        key: &Key,
+        expected: Option<&Bytes>,
+        value: Bytes,
+        writer: WriterId,
+        now_ms: u64,
+    ) -> Result<(bool, CommitTicket), CoreError> {
+        if key.is_reserved() {
+            return Err(invalid("the key belongs to the system"));
+        }
+        if value.len() > MAX_VALUE {
+            return Err(invalid("value too large"));
+        }
+        let rows = StagedRows::new(&self.shared, &mut self.staging, Kind::LwwRegister, key);
+        if lww_register::get(&rows)?.as_ref() != expected {
+            return Ok((false, CommitTicket { position: group.position, dot: None }));
+        }
+        let op = LocalOp { key: key.clone(), body: LocalBody::Register { value: Some(value) } };
+        let ticket = self.commit(group, LocalBatch::single(writer, op), now_ms)?;
+        Ok((true, ticket))
+    }
+
+    fn stage_local(&mut self, writes: Vec<(Bytes, Option<Bytes>)>) {
+        for (key, value) in writes {
+            self.staging.put(name::local(&key).into(), value);
+        }
+    }
+
+    /// Gives an operation its total or time.
+    fn resolve(&mut self, op: LocalOp, hlc: Hlc) -> Result<Op, CoreError> {
+        let overflow = || invalid("the counter would overflow");
+        let kind = op.body.kind();
+        let rows = StagedRows::new(&self.shared, &mut self.staging, kind, &op.key);
+        let body = match op.body {
+            LocalBody::GCounter { by } => {
+                let total = g_counter::total(&rows, &self.origin)?;
+                Body::GCounter { total: total.checked_add(by).ok_or_else(overflow)? }
+            }
+            LocalBody::PnCounter { up, down } => {
+                let (old_up, old_down) = pn_counter::totals(&rows, &self.origin)?;
+                Body::PnCounter {
+                    up: old_up.checked_add(up).ok_or_else(overflow)?,
+                    down: old_down.checked_add(down).ok_or_else(overflow)?,
+                }
+            }
+            LocalBody::Register { value } => {
+                Body::Register { hlc: hlc.after(lww_register::written_at(&rows)?), value }
+            }
+            LocalBody::MapField { field, value } => {
+                let hlc = hlc.after(lww_map::written_at(&rows, &field)?);
+                Body::MapField { field, hlc, value }
+            }
+            LocalBody::SetAdd { element, replaces } => Body::SetAdd { element, replaces },
+            LocalBody::SetRemove { element, removes } => Body::SetRemove { element, removes },
+        };
+        Ok(Op { key: op.key, body })
+    }
+}

@@ -1,0 +1,193 @@
+//! The core: one datastore as a deterministic, synchronous machine. Time, randomness and I/O come in from outside, so
+//! that the simulator runs what the node runs.
+//!
+//! A *group* of requests is worked off at once: totals, dots and times are given, rows are staged, all records go to
+//! the log in one write, and only then rows, vector and notices become visible. A failed append drops the staged rows
+//! and leaves no trace.
+
+mod flush;
+mod group;
+mod ingest;
+mod inspect;
+mod local;
+mod notes;
+mod open;
+mod pending;
+mod recent;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use numax_crdt::{Dot, HlcClock, Origin, VersionVector};
+use numax_store::Disk;
+
+pub use flush::{FlushJob, FlushOutcome, SyncJob};
+pub use group::{GroupOutcome, Request, Response};
+pub use ingest::Ingested;
+
+use crate::{
+    config::CoreConfig,
+    error::LogError,
+    log::{Log, LogCursor, LogReader},
+    meta::Meta,
+    reader::Reader,
+    rows::{shared::Shared, staging::Staging},
+};
+
+/// How a datastore is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// All is well.
+    Ok,
+    /// It takes no writes until the node is started again, for this reason. Reads go on.
+    ReadOnly(String),
+    /// Another node writes under this node's origin. Local writes are refused; reads and replication go on.
+    DuplicateOrigin,
+}
+
+/// A committed batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitTicket {
+    /// The log position behind it: compare with [`Durable`](crate::Durable).
+    pub position: u64,
+    /// Its name; none when it wrote nothing that is replicated.
+    pub dot: Option<Dot>,
+}
+
+/// A part of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPage {
+    /// Encoded batches in the order in which they were applied here.
+    pub batches: Vec<Bytes>,
+    /// Where to go on; none at the end.
+    pub next: Option<LogCursor>,
+}
+
+/// What the log's end stands for, committed or being committed.
+#[derive(Debug, Clone)]
+struct Tip {
+    /// Everything applied.
+    vector: VersionVector,
+    /// How the vector advanced by others since our last batch: the dependencies of the next.
+    deps: BTreeMap<Origin, u64>,
+    clock: HlcClock,
+}
+
+/// One datastore. See the module's text.
+pub struct Core {
+    config: CoreConfig,
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    log: Log,
+    meta: Meta,
+    origin: Origin,
+    new_epoch: Option<&'static str>,
+    tip: Tip,
+    staging: Staging,
+    pending: pending::Pending,
+    recent: recent::Recent,
+    /// Origins under whose dots two different batches were seen: nothing more is taken from them.
+    quarantined: BTreeSet<Origin>,
+    duplicate_origin: bool,
+    flush: flush::State,
+}
+
+impl Core {
+    /// Committed rows.
+    pub fn reader(&self) -> Reader {
+        Reader { shared: self.shared.clone(), origin: self.origin }
+    }
+
+    /// The origin under which this datastore writes.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Why opening began a new epoch, if it did.
+    pub fn new_epoch(&self) -> Option<&'static str> {
+        self.new_epoch
+    }
+
+    /// Everything applied.
+    pub fn vector(&self) -> &VersionVector {
+        &self.tip.vector
+    }
+
+    /// The log position behind the last batch.
+    pub fn position(&self) -> u64 {
+        self.log.end()
+    }
+
+    /// The log position up to which a power cut loses nothing.
+    pub fn synced_position(&self) -> u64 {
+        self.log.synced()
+    }
+
+    /// How the datastore is.
+    pub fn health(&self) -> Health {
+        match self.log.broken() {
+            Some(reason) => Health::ReadOnly(reason.to_string()),
+            None if self.duplicate_origin => Health::DuplicateOrigin,
+            None => Health::Ok,
+        }
+    }
+
+    /// Whether the log takes no more writes.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.log.broken().is_some()
+    }
+
+    /// Origins from which nothing is taken any more, because two different batches came under one of their dots.
+    pub fn quarantined(&self) -> &BTreeSet<Origin> {
+        &self.quarantined
+    }
+
+    /// Remote batches that wait for batches before them.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// A batch that was applied not long ago.
+    pub fn recent(&self, dot: Dot) -> Option<Bytes> {
+        self.recent.get(&dot).cloned()
+    }
+
+    /// Batches that `vector` lacks, in the order in which they were applied here, about `max_bytes` of them at once.
+    /// A page may be empty and still have a next one.
+    ///
+    /// # Errors
+    /// [`LogError::Behind`] when the log no longer reaches back that far.
+    pub fn batches_after(
+        &mut self,
+        vector: &VersionVector,
+        cursor: Option<LogCursor>,
+        max_bytes: usize,
+    ) -> Result<LogPage, LogError> {
+        self.expose_buffer()?;
+        page(self.log.reader(), vector, cursor, max_bytes)
+    }
+
+    /// Lets readers of the log see what waits in memory.
+    pub(crate) fn expose_buffer(&mut self) -> Result<(), LogError> {
+        self.log.write_buffer()?;
+        self.log.expose();
+        Ok(())
+    }
+
+    pub(crate) fn log_reader(&self) -> Arc<LogReader> {
+        self.log.reader().clone()
+    }
+}
+
+pub(crate) fn page(
+    reader: &LogReader,
+    vector: &VersionVector,
+    cursor: Option<LogCursor>,
+    max_bytes: usize,
+) -> Result<LogPage, LogError> {
+    let (batches, next) = reader.batches_after(vector, cursor, max_bytes)?;
+    Ok(LogPage { batches, next })
+}

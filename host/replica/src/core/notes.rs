@@ -1,0 +1,108 @@
+//! What the engine keeps beside the rows: the log position that they include, and what was known there.
+
+use std::{collections::BTreeMap, ops::Bound};
+
+use bytes::Bytes;
+use numax_crdt::{Hlc, NodeId, Origin, VersionVector};
+use numax_store::{KvBackend, KvError, Table, WriteBatch};
+
+use crate::{
+    error::OpenError,
+    rows::{
+        origins::{self, Origins},
+        overlay::Overlay,
+        shared::table_and_key,
+    },
+};
+
+const POSITION: &[u8] = b"position";
+const VECTOR: &[u8] = b"vector";
+const DEPS: &[u8] = b"deps";
+const CLOCK: &[u8] = b"clock";
+const NODE: &[u8] = b"node";
+
+/// The notes at one log position.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Notes {
+    pub position: u64,
+    pub vector: VersionVector,
+    pub deps: BTreeMap<Origin, u64>,
+    pub clock: Hlc,
+}
+
+impl Notes {
+    /// The notes as the engine has them; those of position 0 when it is new.
+    pub(super) fn load(engine: &dyn KvBackend, node: NodeId) -> Result<Self, OpenError> {
+        let get = |key: &[u8]| engine.get(Table::Meta, key);
+        if let Some(found) = get(NODE)?
+            && found[..] != node.0
+        {
+            return Err(OpenError::Foreign {
+                path: "rows".to_string(),
+                detail: "the engine's rows belong to another node".to_string(),
+            });
+        }
+        let number = |key: &[u8]| match get(key)? {
+            None => Ok(0),
+            Some(bytes) => bytes[..].try_into().map(u64::from_be_bytes).map_err(|_| damaged()),
+        };
+        let vector = |key: &[u8]| match get(key)? {
+            None => Ok(VersionVector::new()),
+            Some(bytes) => VersionVector::decode(bytes).map_err(|_| damaged()),
+        };
+        Ok(Self {
+            position: number(POSITION)?,
+            vector: vector(VECTOR)?,
+            deps: vector(DEPS)?.iter().map(|(origin, seq)| (*origin, seq)).collect(),
+            clock: Hlc::from_u64(number(CLOCK)?),
+        })
+    }
+
+    /// The engine's batch: rows and the notes that go with them.
+    pub(super) fn batch(&self, rows: &Overlay, node: NodeId) -> WriteBatch {
+        let mut batch = WriteBatch::new();
+        for (row, cell) in rows.iter() {
+            let Some((table, key)) = table_and_key(row) else { continue };
+            let key = row.slice_ref(key);
+            match cell {
+                Some(value) => batch.put(table, key, value.clone()),
+                None => batch.delete(table, key),
+            }
+        }
+        let deps: VersionVector = self.deps.iter().map(|(origin, seq)| (*origin, *seq)).collect();
+        let number = |number: u64| Bytes::copy_from_slice(&number.to_be_bytes());
+        batch.put(Table::Meta, POSITION, number(self.position));
+        batch.put(Table::Meta, VECTOR, self.vector.encode());
+        batch.put(Table::Meta, DEPS, deps.encode());
+        batch.put(Table::Meta, CLOCK, number(self.clock.as_u64()));
+        batch.put(Table::Meta, NODE, Bytes::copy_from_slice(&node.0));
+        batch
+    }
+}
+
+/// The origins that have numbers.
+pub(super) fn load_origins(engine: &dyn KvBackend) -> Result<Origins, OpenError> {
+    const STEP: usize = 1024;
+    let mut out = Origins::default();
+    let mut after: Option<Bytes> = None;
+    loop {
+        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = engine.scan(Table::Origins, from, b"", STEP)?;
+        for (key, value) in &rows {
+            let number: [u8; 4] = key[..].try_into().map_err(|_| damaged())?;
+            let origin = origins::decode(value).ok_or_else(damaged)?;
+            if u32::from_be_bytes(number) != out.next() {
+                return Err(damaged());
+            }
+            out.push(origin);
+        }
+        if rows.len() < STEP {
+            return Ok(out);
+        }
+        after = rows.last().map(|(key, _)| key.clone());
+    }
+}
+
+fn damaged() -> OpenError {
+    OpenError::Store(KvError::Corrupt { detail: "the engine's notes cannot be read".to_string() })
+}

@@ -1,0 +1,150 @@
+//! Opening a datastore: the engine's rows, then the log behind them.
+
+use std::sync::Arc;
+
+use numax_crdt::{Batch, HlcClock, NodeId};
+use numax_store::{Disk, KvBackend};
+
+use super::{Core, Tip, flush, group, notes, notes::Notes, pending::Pending, recent::Recent};
+use crate::{
+    config::CoreConfig,
+    error::{CoreError, OpenError},
+    log::{self, Record},
+    meta::{HostFacts, Meta},
+    rows::{name, shared::Shared, staging::Staging},
+};
+
+/// Rows after which a replay writes to the engine: a lost engine is rebuilt from the whole log in bounded memory.
+const REPLAY_ROWS: usize = 65_536;
+
+impl Core {
+    /// Opens a datastore, or makes it: `disk` for the log and `meta.json`, `engine` for rows. `now_ms` is Unix time in
+    /// milliseconds.
+    ///
+    /// Afterwards everything that was synced is there, and the origin is one under which no batch can be elsewhere
+    /// that is not here.
+    ///
+    /// # Errors
+    /// When the datastore is damaged, of another node or a newer program, or cannot be read.
+    pub fn open(
+        config: CoreConfig,
+        disk: Arc<dyn Disk>,
+        engine: Arc<dyn KvBackend>,
+        facts: &HostFacts,
+        now_ms: u64,
+    ) -> Result<Self, OpenError> {
+        let previous = Meta::load(&*disk)?;
+        if let Some(meta) = &previous
+            && meta.node != config.node.to_string()
+        {
+            // Before the log is touched.
+            Meta::next(previous.as_ref(), config.node, 0, facts, config.durability)?;
+        }
+        let notes = Notes::load(&*engine, config.node)?;
+        let shared = Arc::new(Shared::new(engine, config.cache_rows, config.cache_bytes));
+        shared.state_mut().origins = notes::load_origins(&*shared.engine)?;
+        let included = notes.position;
+        let mut replay = Replay {
+            shared: &shared,
+            node: config.node,
+            max_skew_ms: config.max_skew_ms,
+            now_ms,
+            own: previous.as_ref().map(|meta| meta.origin(config.node)).transpose()?,
+            tip: Tip { vector: notes.vector, deps: notes.deps, clock: HlcClock::starting_after(notes.clock) },
+            staging: Staging::default(),
+        };
+        let log = log::open(disk.clone(), config.segment_bytes, included, |end, record| {
+            replay.record(end, record)
+        })?;
+        let mut tip = replay.tip;
+        log.expose();
+
+        let (meta, new_epoch) =
+            Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability)?;
+        let origin = meta.origin(config.node)?;
+        if let Some(reason) = new_epoch {
+            tracing::warn!(reason, epoch = meta.epoch, "the datastore goes on in a new epoch");
+        }
+        if new_epoch.is_some() {
+            // The new origin's first batch depends on everything that this datastore has.
+            tip.deps = tip.vector.iter().map(|(origin, seq)| (*origin, seq)).collect();
+        }
+        meta.store(&*disk)?;
+        shared.vector_mut().clone_from(&tip.vector);
+        Ok(Self {
+            pending: Pending::new(config.pending_bytes),
+            recent: Recent::new(config.recent_bytes),
+            flush: flush::State::new(included),
+            config,
+            disk,
+            shared,
+            log,
+            meta,
+            origin,
+            new_epoch,
+            tip,
+            staging: Staging::default(),
+            quarantined: std::collections::BTreeSet::new(),
+            duplicate_origin: false,
+        })
+    }
+}
+
+/// Applies the log's records behind the engine's position.
+struct Replay<'a> {
+    shared: &'a Arc<Shared>,
+    node: NodeId,
+    max_skew_ms: u64,
+    now_ms: u64,
+    /// The origin of the last epoch.
+    own: Option<numax_crdt::Origin>,
+    tip: Tip,
+    staging: Staging,
+}
+
+impl Replay<'_> {
+    fn record(&mut self, end: u64, record: Record) -> Result<(), CoreError> {
+        if let Some(bytes) = record.batch {
+            let batch = Batch::decode(bytes)?;
+            let known = self.tip.vector.get(&batch.origin);
+            // Known ones cannot be there: the engine's notes and the log are one sequence.
+            if !self.tip.vector.advance(batch.dot()) {
+                return Err(CoreError::Invalid(format!(
+                    "the log has batch {} where the {} of this origin are known",
+                    batch.dot(),
+                    known
+                )));
+            }
+            if self.own == Some(batch.origin) {
+                self.tip.deps.clear();
+                self.tip.clock = HlcClock::starting_after(self.tip.clock.last().max(batch.hlc));
+            } else {
+                self.tip.deps.insert(batch.origin, batch.seq);
+                self.tip.clock.observe(batch.hlc, self.now_ms, self.max_skew_ms);
+            }
+            group::apply_ops(self.shared, &mut self.staging, batch.dot(), &batch.ops)?;
+        }
+        for (key, value) in record.local {
+            self.staging.put(name::local(&key).into(), value);
+        }
+        self.staging.publish(self.shared);
+        if self.shared.state().active.len() >= REPLAY_ROWS {
+            self.write(end)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was replayed to the engine. The log is synced as far as it is read.
+    fn write(&mut self, end: u64) -> Result<(), CoreError> {
+        let Some(frozen) = self.shared.freeze() else { return Ok(()) };
+        let notes = Notes {
+            position: end,
+            vector: self.tip.vector.clone(),
+            deps: self.tip.deps.clone(),
+            clock: self.tip.clock.last(),
+        };
+        self.shared.engine.commit(notes.batch(&frozen, self.node))?;
+        self.shared.settle();
+        Ok(())
+    }
+}

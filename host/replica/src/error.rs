@@ -1,0 +1,178 @@
+//! What can go wrong, by who has to act on it.
+
+use numax_crdt::{ApplyError, CodecError, RowError};
+use numax_store::{DiskError, KvError};
+
+use crate::draft::Miss;
+
+/// Why the log could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A record or header is damaged and was not the torn end of the log.
+    #[error(
+        "the log is damaged: {file} at byte {offset}: {detail}; restore the datastore from a snapshot, or remove it \
+         and let a peer fill it"
+    )]
+    Corrupt {
+        /// The segment's file.
+        file: String,
+        /// Where in the file.
+        offset: u64,
+        /// What is wrong there.
+        detail: String,
+    },
+    /// A file in the log's directory is not ours.
+    #[error("{file} is no segment of a numax log; choose an empty directory for the datastore")]
+    Foreign {
+        /// The file.
+        file: String,
+    },
+    /// A segment of another version.
+    #[error(
+        "{file} has version {found} of the log's format, this program reads {want}; use the program that wrote it, \
+         or a newer one"
+    )]
+    Schema {
+        /// The segment's file.
+        file: String,
+        /// The version found.
+        found: u32,
+        /// The version wanted.
+        want: u32,
+    },
+    /// The reader asks for what the log no longer has.
+    #[error("the log no longer reaches back to what was asked for; the peer needs a transfer of state")]
+    Behind,
+}
+
+/// Why a datastore could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds it.
+    #[error("{path} is in use by another process; a datastore belongs to one node at a time")]
+    Locked {
+        /// The directory.
+        path: String,
+    },
+    /// It belongs to another node, or to no numax node.
+    #[error("{path} is not this node's datastore: {detail}; give the node its own directory")]
+    Foreign {
+        /// The directory or file.
+        path: String,
+        /// What does not fit.
+        detail: String,
+    },
+    /// It was written by a newer program.
+    #[error("{path} has format {found}, this program reads up to {want}; use a newer program")]
+    Schema {
+        /// The file.
+        path: String,
+        /// The format found.
+        found: u64,
+        /// The newest known.
+        want: u64,
+    },
+    /// Its parts do not fit together.
+    #[error(
+        "the datastore is damaged: {detail}; restore it from a snapshot, or remove it and let a peer fill it"
+    )]
+    Corrupt {
+        /// What does not fit.
+        detail: String,
+    },
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The engine.
+    #[error(transparent)]
+    Store(#[from] KvError),
+    /// A file or thread could not be made.
+    #[error("{what} failed: {detail}")]
+    Io {
+        /// What was being done, with the path.
+        what: String,
+        /// The operating system's word.
+        detail: String,
+    },
+}
+
+impl From<DiskError> for OpenError {
+    fn from(error: DiskError) -> Self {
+        Self::Log(LogError::Disk(error))
+    }
+}
+
+/// Why a batch was not committed. Nothing of it is there, now or later, except after [`ReadOnly`](Self::ReadOnly) in
+/// a group whose sync failed: then nobody knows until the next start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The batch cannot be committed as it is, for example because a counter would overflow.
+    #[error("{0}")]
+    Invalid(String),
+    /// Not now: the disk is full, or an engine call failed. Nothing was changed; a later try may succeed.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The datastore takes no more writes until the node is started again.
+    #[error("the datastore is read-only: {0}; fix the disk and restart the node")]
+    ReadOnly(String),
+    /// Another node writes under this node's origin.
+    #[error(
+        "another node writes with this node's identity; stop one of them, and start it again from a restored copy \
+         so that it gets a new epoch"
+    )]
+    DuplicateOrigin,
+    /// The replica was shut down.
+    #[error("the datastore is closed")]
+    Closed,
+}
+
+/// What a call on a [`Draft`](crate::Draft) may end with.
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    /// A row is not in memory. Load it on a thread that may block, supply it, and call again: the draft is as before.
+    #[error("a row has to be loaded first")]
+    Miss(Miss),
+    /// An argument or the batch is beyond a limit. The draft is as before the call.
+    #[error("{0}")]
+    Invalid(String),
+    /// Storage cannot be read.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// What goes wrong inside the core, before it is decided whom it concerns.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CoreError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Store(#[from] KvError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error("a batch in the log cannot be read: {0}")]
+    Batch(#[from] CodecError),
+    #[error("{0}")]
+    Invalid(String),
+    /// One request of a group is refused; the others go on.
+    #[error(transparent)]
+    Refused(CommitError),
+}
+
+impl From<RowError> for CoreError {
+    fn from(error: RowError) -> Self {
+        Self::Apply(ApplyError::Row(error))
+    }
+}
+
+impl From<CoreError> for OpenError {
+    fn from(error: CoreError) -> Self {
+        match error {
+            CoreError::Log(error) => Self::Log(error),
+            CoreError::Store(error) => Self::Store(error),
+            other => Self::Corrupt { detail: other.to_string() },
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The log: every batch in the order in which it was applied here, own and received, with the node-local writes of the
+//! same turn. It is the truth of a commit; rows are an index of it.
+//!
+//! # Format, version 1
+//! A *position* is a byte offset in the whole log. Segments are files `log/<start, 16 hex digits>.seg`, each beginning
+//! at the position where the one before ends. Integers are little-endian; lengths inside records are varints.
+//!
+//! ```text
+//! segment = "numaxlog" | version u32 | header length u32 | start u64 | applied vector | crc32c u32 | frames
+//! frame   = length u32 | crc32c u32 | record       the checksum covers position, length and record
+//! record  = flags u8 | batch length | batch | local writes       flags: 1 batch, 2 remote, 4 local writes
+//! local   = count | count x (tag u8 | key length | key | [value length | value])       tag: 0 delete, 1 put
+//! ```
+//! The checksum is salted with the position, so that a record found anywhere else, in a recycled block or a copied
+//! file, is not taken for one. The header carries the vector of everything before the segment: with it a reader finds
+//! the segment to begin at, for any vector of a peer.
+//!
+//! A bad frame at or after the position up to which the log is known to be synced is the torn end of the last write:
+//! it is cut off. Anywhere else it is damage, and said so.
+
+mod frame;
+mod open;
+mod read;
+mod record;
+mod segment;
+mod writer;
+
+pub(crate) use open::open;
+pub use read::LogCursor;
+pub(crate) use read::LogReader;
+pub(crate) use record::{LocalWrite, Record};
+pub(crate) use writer::{Frames, Log, LogSync};
+
+/// The directory of the segments.
+pub(crate) const DIR: &str = "log";

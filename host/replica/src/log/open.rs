@@ -1,0 +1,171 @@
+//! Opening the log: finding its segments, replaying what the engine lacks, cutting off a torn end.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use numax_crdt::VersionVector;
+use numax_store::{Disk, DiskFile};
+
+use super::{
+    DIR,
+    read::{LogReader, Scanner, Step, damaged},
+    record::{self, Record},
+    segment::{self, Header, Segment},
+    writer::{self, Log},
+};
+use crate::error::{CoreError, LogError};
+
+struct Found {
+    segment: Segment,
+    file: Arc<dyn DiskFile>,
+    /// The position after its last byte.
+    end: u64,
+}
+
+/// Opens the log, or makes it.
+///
+/// `included` is the position that the engine includes, up to which the log is known to be synced. Every record
+/// after it is given to `replay`, with the position behind it.
+pub(crate) fn open(
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    included: u64,
+    mut replay: impl FnMut(u64, Record) -> Result<(), CoreError>,
+) -> Result<Log, CoreError> {
+    disk.create_dir(DIR).map_err(LogError::from)?;
+    disk.sync_dir("").map_err(LogError::from)?;
+    let mut found = find(&disk, included)?;
+    let Some(last) = found.pop() else {
+        if included > 0 {
+            return Err(missing(included).into());
+        }
+        let (file, segment) = writer::create(&disk, 0, &VersionVector::new())?;
+        return Ok(finish(disk, Vec::new(), segment, file, segment_bytes, None));
+    };
+    if found.first().unwrap_or(&last).segment.start > included || last.end < included {
+        return Err(missing(included).into());
+    }
+    // What a killed process had handed over becomes durable before anything is built on it.
+    last.file.sync().map_err(LogError::from)?;
+
+    for part in found.iter().filter(|part| part.end > included) {
+        match replay_segment(part, included, &mut replay)? {
+            None => {}
+            Some((at, detail)) => return Err(damaged(&part.segment, at, detail).into()),
+        }
+    }
+    let mut end = last.end;
+    if let Some((at, detail)) = replay_segment(&last, included, &mut replay)? {
+        if at < included {
+            return Err(damaged(&last.segment, at, detail).into());
+        }
+        tracing::warn!(
+            file = last.segment.file(),
+            offset = at - last.segment.start,
+            bytes = last.end - at,
+            detail,
+            "the log ends with a record that was not written whole; it is cut off"
+        );
+        last.file.truncate(at - last.segment.start).map_err(LogError::from)?;
+        last.file.sync().map_err(LogError::from)?;
+        end = at;
+    }
+    let before = found.into_iter().map(|part| Arc::new(part.segment)).collect();
+    Ok(finish(disk, before, last.segment, last.file, segment_bytes, Some(end)))
+}
+
+fn missing(included: u64) -> LogError {
+    LogError::Corrupt {
+        file: DIR.to_string(),
+        offset: included,
+        detail: "the engine includes this position of the log, which is not there".to_string(),
+    }
+}
+
+fn finish(
+    disk: Arc<dyn Disk>,
+    mut segments: Vec<Arc<Segment>>,
+    last: Segment,
+    file: Arc<dyn DiskFile>,
+    segment_bytes: u64,
+    end: Option<u64>,
+) -> Log {
+    let (start, end) = (last.start, end.unwrap_or(last.first));
+    segments.push(Arc::new(last));
+    let reader = Arc::new(LogReader::new(disk.clone(), segments, end));
+    Log {
+        disk,
+        reader,
+        file,
+        start,
+        end,
+        written: end,
+        synced: end,
+        reserved: 0,
+        buffer: Vec::new(),
+        segment_bytes,
+        broken: None,
+    }
+}
+
+/// The segments in order. A last one whose making was interrupted is removed.
+fn find(disk: &Arc<dyn Disk>, included: u64) -> Result<Vec<Found>, LogError> {
+    let mut starts = Vec::new();
+    for name in disk.list(DIR)? {
+        match segment::parse_name(&name) {
+            Some(start) => starts.push(start),
+            None => return Err(LogError::Foreign { file: format!("{DIR}/{name}") }),
+        }
+    }
+    starts.sort_unstable();
+    let mut found: Vec<Found> = Vec::new();
+    for (index, start) in starts.iter().enumerate() {
+        let name = segment::file_name(*start);
+        let file = disk.open_append(&name)?;
+        let gap = found.last().is_some_and(|before| before.end != *start);
+        match segment::read_header(*start, |len| Ok::<Bytes, LogError>(file.read_at(0, len)?))? {
+            Header::Good(segment) if !gap => {
+                let end = start + file.len()?;
+                found.push(Found { segment, file, end });
+            }
+            Header::Good(segment) => {
+                return Err(damaged(
+                    &segment,
+                    *start,
+                    "the segment before does not end where this one begins",
+                ));
+            }
+            // It was synced before the first record went into it, so nothing is lost with it.
+            Header::Torn(_) if index + 1 == starts.len() && *start >= included => {
+                disk.remove(&name)?;
+                disk.sync_dir(DIR)?;
+            }
+            Header::Torn(detail) => {
+                return Err(LogError::Corrupt { file: name, offset: 0, detail: detail.to_string() });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Replays what of a segment lies after `included`. Answers where and why it stopped before the segment's end.
+fn replay_segment(
+    part: &Found,
+    included: u64,
+    replay: &mut impl FnMut(u64, Record) -> Result<(), CoreError>,
+) -> Result<Option<(u64, &'static str)>, CoreError> {
+    let from = part.segment.first.max(included);
+    let mut scanner = Scanner::new(part.file.clone(), part.segment.start, from, part.end);
+    loop {
+        match scanner.step()? {
+            Step::Record { end, bytes } => {
+                // A copy, so that a value that stays in memory does not keep a whole chunk of the log alive.
+                let record = record::decode(Bytes::copy_from_slice(&bytes))
+                    .map_err(|error| damaged(&part.segment, scanner.position(), &error.to_string()))?;
+                replay(end, record)?;
+            }
+            Step::End => return Ok(None),
+            Step::Bad { detail } => return Ok(Some((scanner.position(), detail))),
+        }
+    }
+}

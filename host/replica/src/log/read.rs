@@ -1,0 +1,226 @@
+//! Reading the log: record by record, and the batches that a peer lacks.
+
+use std::sync::{
+    Arc, Mutex, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use numax_crdt::{BatchHeader, VersionVector};
+use numax_store::{Disk, DiskFile};
+
+use super::{
+    frame::{self, FRAME_HEAD, Parsed},
+    record::{self, Record},
+    segment::Segment,
+};
+use crate::error::LogError;
+
+/// Bytes read from a segment at once.
+const CHUNK: usize = 256 << 10;
+/// Bytes of log after which a page of batches ends even if it is not full, so that one call stays short when the
+/// reader has nearly everything already.
+const MAX_SCAN: u64 = 16 << 20;
+/// Bytes of log between checkpoints, and how many of them are kept; beyond, every other one goes.
+const CHECKPOINT_EVERY: u64 = 1 << 20;
+const MAX_CHECKPOINTS: usize = 1024;
+
+/// Where a reader of the log goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogCursor(pub(crate) u64);
+
+/// What stands at the place where a [`Scanner`] is.
+pub(super) enum Step {
+    /// A record that ends at this position.
+    Record { end: u64, bytes: Bytes },
+    /// The end of the part to be read.
+    End,
+    /// No whole frame.
+    Bad { detail: &'static str },
+}
+
+/// Reads frames of one segment in order.
+pub(super) struct Scanner {
+    file: Arc<dyn DiskFile>,
+    /// Where the segment begins.
+    start: u64,
+    /// The position of the next frame.
+    at: u64,
+    /// The position to stop at.
+    until: u64,
+    /// What was read of the file from `at` on.
+    buffer: Bytes,
+}
+
+impl Scanner {
+    pub(super) fn new(file: Arc<dyn DiskFile>, start: u64, at: u64, until: u64) -> Self {
+        Self { file, start, at, until, buffer: Bytes::new() }
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.at
+    }
+
+    pub(super) fn step(&mut self) -> Result<Step, LogError> {
+        if self.at >= self.until {
+            return Ok(Step::End);
+        }
+        loop {
+            match frame::parse(&self.buffer, self.at) {
+                Parsed::Record(len) => {
+                    let whole = self.buffer.split_to(FRAME_HEAD + len);
+                    self.at += whole.len() as u64;
+                    return Ok(Step::Record { end: self.at, bytes: whole.slice(FRAME_HEAD..) });
+                }
+                Parsed::Bad(detail) => return Ok(Step::Bad { detail }),
+                Parsed::Partial(need) => {
+                    let left = usize::try_from(self.until - self.at).unwrap_or(usize::MAX);
+                    if need > left || !self.fill(need.max(CHUNK).min(left))? {
+                        return Ok(Step::Bad { detail: "the record is cut off" });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads on; `false` when the file has nothing more.
+    fn fill(&mut self, want: usize) -> Result<bool, LogError> {
+        let before = self.buffer.len();
+        self.buffer = self.file.read_at(self.at - self.start, want)?;
+        Ok(self.buffer.len() > before)
+    }
+}
+
+/// A position and what had been applied up to it.
+#[derive(Debug, Clone)]
+struct Checkpoint {
+    at: u64,
+    vector: VersionVector,
+}
+
+/// The side of the log that readers share with the writer.
+pub(crate) struct LogReader {
+    disk: Arc<dyn Disk>,
+    segments: RwLock<Vec<Arc<Segment>>>,
+    checkpoints: Mutex<Vec<Checkpoint>>,
+    /// Up to here records may be read.
+    readable: AtomicU64,
+}
+
+impl LogReader {
+    pub(super) fn new(disk: Arc<dyn Disk>, segments: Vec<Arc<Segment>>, readable: u64) -> Self {
+        Self {
+            disk,
+            segments: RwLock::new(segments),
+            checkpoints: Mutex::new(Vec::new()),
+            readable: AtomicU64::new(readable),
+        }
+    }
+
+    pub(super) fn push_segment(&self, segment: Segment) {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(segment));
+    }
+
+    pub(super) fn set_readable(&self, position: u64) {
+        self.readable.store(position, Ordering::Release);
+    }
+
+    /// Takes note that everything in `vector` lies before `at`.
+    pub(super) fn checkpoint(&self, at: u64, vector: &VersionVector) {
+        let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        if checkpoints.last().is_some_and(|last| at < last.at + CHECKPOINT_EVERY) {
+            return;
+        }
+        if checkpoints.len() >= MAX_CHECKPOINTS {
+            let mut keep = false;
+            checkpoints.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        checkpoints.push(Checkpoint { at, vector: vector.clone() });
+    }
+
+    /// The last known position before which there is nothing that `vector` lacks.
+    fn begin(&self, vector: &VersionVector) -> Result<u64, LogError> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segment = segments.iter().rev().find(|segment| vector.covers_vector(&segment.vector));
+        let first = segment.ok_or(LogError::Behind)?.first;
+        drop(segments);
+        let checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = checkpoints.iter().rev().take_while(|checkpoint| checkpoint.at > first);
+        Ok(later.into_iter().find(|c| vector.covers_vector(&c.vector)).map_or(first, |c| c.at))
+    }
+
+    /// The segment that holds the frame at a position, and the position where it ends.
+    fn segment_at(&self, position: u64) -> Option<(Arc<Segment>, Option<u64>)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let next = segments.partition_point(|segment| segment.start <= position);
+        let segment = segments.get(next.checked_sub(1)?)?;
+        Some((segment.clone(), segments.get(next).map(|segment| segment.start)))
+    }
+
+    /// Reads records from a position on, until `visit` (which gets the record and the position after it) answers
+    /// `false`, or to the end. Answers the position to go on at, none at the end.
+    pub(crate) fn read(
+        &self,
+        from: u64,
+        mut visit: impl FnMut(u64, Record) -> bool,
+    ) -> Result<Option<u64>, LogError> {
+        let readable = self.readable.load(Ordering::Acquire);
+        let mut at = from;
+        while at < readable {
+            let (segment, end) = self.segment_at(at).ok_or(LogError::Behind)?;
+            let until = end.unwrap_or(readable).min(readable);
+            let file = self.disk.open_append(&segment.file())?;
+            let mut scanner = Scanner::new(file, segment.start, at.max(segment.first), until);
+            loop {
+                match scanner.step()? {
+                    Step::Record { end, bytes } => {
+                        let record = record::decode(bytes)
+                            .map_err(|error| damaged(&segment, scanner.position(), &error.to_string()))?;
+                        if !visit(end, record) {
+                            return Ok((end < readable).then_some(end));
+                        }
+                    }
+                    Step::End => break,
+                    Step::Bad { detail } => return Err(damaged(&segment, scanner.position(), detail)),
+                }
+            }
+            at = until.max(at + 1);
+        }
+        Ok(None)
+    }
+
+    /// Batches that `vector` lacks, in the order in which they were applied here, and where to go on.
+    pub(crate) fn batches_after(
+        &self,
+        vector: &VersionVector,
+        cursor: Option<LogCursor>,
+        max_bytes: usize,
+    ) -> Result<(Vec<Bytes>, Option<LogCursor>), LogError> {
+        let from = match cursor {
+            Some(LogCursor(at)) => at,
+            None => self.begin(vector)?,
+        };
+        let (mut batches, mut bytes) = (Vec::new(), 0);
+        let next = self.read(from, |end, record| {
+            if let Some(batch) = record.batch
+                && BatchHeader::peek(&batch).is_ok_and(|header| !vector.covers(header.dot()))
+            {
+                bytes += batch.len();
+                batches.push(batch);
+            }
+            bytes < max_bytes && end - from < MAX_SCAN
+        })?;
+        Ok((batches, next.map(LogCursor)))
+    }
+}
+
+pub(super) fn damaged(segment: &Segment, position: u64, detail: &str) -> LogError {
+    LogError::Corrupt {
+        file: segment.file(),
+        offset: position.saturating_sub(segment.start),
+        detail: detail.to_string(),
+    }
+}

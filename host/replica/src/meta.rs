@@ -1,0 +1,215 @@
+//! `meta.json`: whose datastore it is, and under which origin it writes.
+
+use numax_crdt::{NodeId, Origin};
+use numax_store::{Disk, DiskError};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::Durability,
+    error::{LogError, OpenError},
+};
+
+const FILE: &str = "meta.json";
+const TEMPORARY: &str = "meta.json.tmp";
+const FORMAT: u64 = 1;
+const MAX_BYTES: usize = 64 << 10;
+
+/// What the machine and its disk are, and randomness: read by the caller, because the core reads nothing itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Changes with every start of the machine, so it tells the end of a process from a power cut.
+    pub boot_id: String,
+    /// Changes when the datastore is copied: the identity of its directory.
+    pub disk_id: String,
+    /// Random; the nonce of a new epoch, if one begins.
+    pub nonce: u64,
+}
+
+/// What stands in the file. Written anew at every open and at an orderly end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    pub format: u64,
+    /// The node id, as hexadecimal text.
+    pub node: String,
+    pub epoch: u64,
+    /// As hexadecimal text: other programs' JSON has no 64-bit integers.
+    pub nonce: String,
+    pub boot_id: String,
+    pub disk_id: String,
+    /// The durability since the last open.
+    pub durability: String,
+    /// The end of the log at an orderly end; none while the datastore is open.
+    pub clean_end: Option<u64>,
+    /// Set by whoever put the datastore back from a snapshot: its next open begins a new epoch.
+    #[serde(default)]
+    pub restored: bool,
+}
+
+impl Meta {
+    /// Reads the file; none when the datastore is new.
+    pub(crate) fn load(disk: &dyn Disk) -> Result<Option<Self>, OpenError> {
+        let file = match disk.open_append(FILE) {
+            Ok(file) => file,
+            Err(DiskError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let bytes = file.read_at(0, MAX_BYTES)?;
+        #[derive(Deserialize)]
+        struct Version {
+            format: u64,
+        }
+        let foreign = |error: serde_json::Error| OpenError::Foreign {
+            path: FILE.to_string(),
+            detail: format!("it cannot be read: {error}"),
+        };
+        let Version { format } = serde_json::from_slice(&bytes).map_err(foreign)?;
+        if format > FORMAT {
+            return Err(OpenError::Schema { path: FILE.to_string(), found: format, want: FORMAT });
+        }
+        serde_json::from_slice(&bytes).map(Some).map_err(foreign)
+    }
+
+    /// Writes the file, whole or not at all, and durably.
+    pub(crate) fn store(&self, disk: &dyn Disk) -> Result<(), LogError> {
+        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        match disk.remove(TEMPORARY) {
+            Ok(()) | Err(DiskError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let file = disk.create(TEMPORARY)?;
+        file.append(&text)?;
+        file.sync()?;
+        disk.rename(TEMPORARY, FILE)?;
+        disk.sync_dir("")?;
+        Ok(())
+    }
+
+    /// The file of a new epoch.
+    fn begin(node: NodeId, epoch: u64, facts: &HostFacts, durability: Durability) -> Self {
+        Self {
+            format: FORMAT,
+            node: node.to_string(),
+            epoch,
+            nonce: format!("{:016x}", facts.nonce),
+            boot_id: facts.boot_id.clone(),
+            disk_id: facts.disk_id.clone(),
+            durability: durability.config_name().to_string(),
+            clean_end: None,
+            restored: false,
+        }
+    }
+
+    /// The file for this open: of the same epoch, or of a new one if batches under the old may be known elsewhere
+    /// that are not here (or may be written elsewhere).
+    ///
+    /// The epoch goes on after an orderly end, after the end of the process alone, and after a power cut under
+    /// `fsync`, because then nothing that left this node is lost. It does not when the datastore was restored or
+    /// copied, when the log ends before an orderly end did, and when a power cut (under `none` also the end of the
+    /// process) may have taken batches that had left.
+    pub(crate) fn next(
+        previous: Option<&Self>,
+        node: NodeId,
+        log_end: u64,
+        facts: &HostFacts,
+        durability: Durability,
+    ) -> Result<(Self, Option<&'static str>), OpenError> {
+        let Some(old) = previous else { return Ok((Self::begin(node, 0, facts, durability), None)) };
+        if old.node != node.to_string() {
+            return Err(OpenError::Foreign {
+                path: FILE.to_string(),
+                detail: format!("it belongs to node {}, this is node {node}", old.node),
+            });
+        }
+        let reason = old.reason_for_new_epoch(log_end, facts);
+        let next = match reason {
+            Some(_) => Self::begin(node, old.epoch.saturating_add(1), facts, durability),
+            None => Self { nonce: old.nonce.clone(), ..Self::begin(node, old.epoch, facts, durability) },
+        };
+        Ok((next, reason))
+    }
+
+    fn reason_for_new_epoch(&self, log_end: u64, facts: &HostFacts) -> Option<&'static str> {
+        if self.restored {
+            return Some("the datastore was restored");
+        }
+        if self.disk_id != facts.disk_id {
+            return Some("the datastore was copied or moved to another disk");
+        }
+        match self.clean_end {
+            Some(end) if end == log_end => None,
+            Some(_) => Some("the log does not end where it ended at the last stop"),
+            None if self.durability == Durability::None.config_name() => {
+                Some("the process ended without a stop, under durability \"none\"")
+            }
+            None if self.boot_id != facts.boot_id && self.durability != Durability::Fsync.config_name() => {
+                Some("the machine ended without a stop, so the last moments may be lost")
+            }
+            None => None,
+        }
+    }
+
+    /// The origin that the datastore writes under.
+    pub(crate) fn origin(&self, node: NodeId) -> Result<Origin, OpenError> {
+        let nonce = u64::from_str_radix(&self.nonce, 16).map_err(|_| OpenError::Foreign {
+            path: FILE.to_string(),
+            detail: "the nonce is no hexadecimal number".to_string(),
+        })?;
+        Ok(Origin { node, epoch: self.epoch, nonce })
+    }
+}
+
+/// Marks a closed datastore as restored, so that its next open begins a new epoch: for whoever puts back a snapshot
+/// or hands out a copy.
+///
+/// # Errors
+/// When there is no datastore, or it cannot be written.
+pub fn mark_restored(disk: &dyn Disk) -> Result<(), OpenError> {
+    let mut meta = Meta::load(disk)?.ok_or_else(|| OpenError::Foreign {
+        path: FILE.to_string(),
+        detail: "there is no datastore".to_string(),
+    })?;
+    meta.restored = true;
+    Ok(meta.store(disk)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(boot: &str, disk: &str) -> HostFacts {
+        HostFacts { boot_id: boot.to_string(), disk_id: disk.to_string(), nonce: 7 }
+    }
+
+    fn meta(durability: Durability, clean_end: Option<u64>) -> Meta {
+        Meta { clean_end, ..Meta::begin(NodeId([1; 32]), 4, &facts("boot", "disk"), durability) }
+    }
+
+    #[test]
+    fn the_epoch_goes_on_only_when_nothing_that_left_can_be_missing() {
+        let interval = Durability::default();
+        let new = |meta: &Meta, end, boot, disk| meta.reason_for_new_epoch(end, &facts(boot, disk)).is_some();
+        let running = meta(interval, None);
+        assert!(!new(&running, 10, "boot", "disk"), "the end of the process");
+        assert!(new(&running, 10, "boot2", "disk"), "a power cut under interval");
+        assert!(!new(&meta(Durability::Fsync, None), 10, "boot2", "disk"), "a power cut under fsync");
+        assert!(new(&meta(Durability::None, None), 10, "boot", "disk"), "the end of the process under none");
+        let clean = meta(interval, Some(10));
+        assert!(!new(&clean, 10, "boot2", "disk"), "an orderly stop, then a restart of the machine");
+        assert!(new(&clean, 9, "boot", "disk"), "a shorter log");
+        assert!(new(&clean, 10, "boot", "disk2"), "a copy");
+        assert!(new(&Meta { restored: true, ..clean }, 10, "boot", "disk"), "a restored snapshot");
+    }
+
+    #[test]
+    fn a_new_epoch_has_a_new_nonce_and_another_node_is_refused() {
+        let node = NodeId([1; 32]);
+        let old = Meta { nonce: "2a".to_string(), ..meta(Durability::Fsync, None) };
+        let (same, reason) =
+            Meta::next(Some(&old), node, 10, &facts("boot", "disk"), Durability::Fsync).unwrap();
+        assert_eq!((same.epoch, same.origin(node).unwrap().nonce, reason), (4, 42, None));
+        let (new, _) = Meta::next(Some(&old), node, 10, &facts("boot", "disk2"), Durability::Fsync).unwrap();
+        assert_eq!((new.epoch, new.origin(node).unwrap().nonce), (5, 7));
+        let other = Meta::next(Some(&old), NodeId([2; 32]), 10, &facts("boot", "disk"), Durability::Fsync);
+        assert!(matches!(other, Err(OpenError::Foreign { .. })));
+    }
+}

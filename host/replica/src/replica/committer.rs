@@ -1,0 +1,90 @@
+//! The committer: the one thread through which every write goes.
+
+use std::{fs::File, io, sync::Arc, thread};
+
+use super::{
+    Inner, files,
+    keeper::{self, FLUSH_BYTES},
+    queue::Submission,
+};
+use crate::{config::Durability, error::OpenError};
+
+/// Starts the threads. `lock` is held until all of them have ended.
+pub(super) fn start(inner: Arc<Inner>, lock: File) -> Result<(), OpenError> {
+    let mut keepers = Vec::new();
+    if let Durability::Interval(interval) = inner.config.core.durability {
+        let inner = inner.clone();
+        keepers.push(spawn("numax-sync", move || keeper::sync_loop(&inner, interval))?);
+    }
+    let flushed = inner.clone();
+    keepers.push(spawn("numax-flush", move || keeper::flush_loop(&flushed))?);
+    spawn("numax-commit", move || {
+        while let Some(group) = inner.queue.take() {
+            commit(&inner, group);
+        }
+        inner.signals.stop();
+        for keeper in keepers {
+            // A keeper that panicked has written less than it could; the close writes it.
+            let _ = keeper.join();
+        }
+        let result = inner.core().close();
+        if let Err(error) = &result {
+            tracing::error!(error, "the datastore could not be closed in order");
+        }
+        drop(lock);
+        inner.closed.send_replace(Some(result));
+    })?;
+    Ok(())
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, OpenError> {
+    let failed = |error: io::Error| OpenError::Io {
+        what: format!("starting thread {name}"),
+        detail: error.to_string(),
+    };
+    thread::Builder::new().name(name.to_string()).spawn(run).map_err(failed)
+}
+
+/// Works off a group.
+fn commit(inner: &Inner, group: Vec<Submission>) {
+    // The log must not run away from the engine: that bounds memory and the time to open. When the engine cannot be
+    // written at all, the core refuses the group.
+    while {
+        let core = inner.core();
+        core.lag_bytes() > inner.config.core.max_lag_bytes
+            && core.flush_failure().is_none()
+            && !core.is_broken()
+    } {
+        inner.signals.flush_and_wait();
+    }
+    let (requests, replies): (Vec<_>, Vec<_>) = group
+        .into_iter()
+        .map(|submission| (submission.request, (submission.reply, submission._room)))
+        .unzip();
+    let (outcome, position, health, urgent) = {
+        let mut core = inner.core();
+        let outcome = core.run_group(requests, files::now_ms());
+        let urgent =
+            core.unflushed_rows() >= inner.config.flush_rows || core.unflushed_bytes() >= FLUSH_BYTES;
+        (outcome, core.position(), core.health(), urgent)
+    };
+    if !outcome.results.iter().all(Result::is_err) {
+        inner.durable.send_if_modified(|durable| {
+            let grows = position > durable.position && durable.failed.is_none();
+            durable.position = durable.position.max(position);
+            grows
+        });
+    }
+    inner.note_health(health);
+    inner.signals.written(urgent);
+    for ((reply, room), result) in replies.into_iter().zip(outcome.results) {
+        drop(room);
+        // Whoever waited may be gone; the batch is committed all the same.
+        let _ = reply.send(result);
+    }
+    if inner.applied.receiver_count() > 0 {
+        for applied in outcome.applied {
+            let _ = inner.applied.send(applied);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The datastore's directory: its lock, and what the machine says about itself.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use numax_store::{Disk, FsDisk, KvBackend, KvError};
+use rand::{TryRng, rngs::SysRng};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::{config::ReplicaConfig, error::OpenError, log, meta::HostFacts};
+
+/// What a core is opened on.
+pub(super) struct Files {
+    pub disk: Arc<dyn Disk>,
+    pub engine: Arc<dyn KvBackend>,
+    pub facts: HostFacts,
+    /// Held as long as the datastore is open.
+    pub lock: File,
+}
+
+pub(super) fn open(config: &ReplicaConfig) -> Result<Files, OpenError> {
+    let dir = &config.dir;
+    let log_dir = dir.join(log::DIR);
+    fs::create_dir_all(&log_dir).map_err(failed("creating", &log_dir))?;
+    let lock = lock(dir)?;
+    let disk: Arc<dyn Disk> = Arc::new(FsDisk::open(dir)?);
+    let engine = numax_store::open(config.engine, &dir.join("rows")).map_err(|error| match error {
+        KvError::Locked { path } => OpenError::Locked { path },
+        other => OpenError::Store(other),
+    })?;
+    Ok(Files { disk, engine, facts: facts(&log_dir)?, lock })
+}
+
+/// Takes the lock; the system releases it with the process, however that ends.
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed("opening", &path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { path: dir.display().to_string() }),
+        Err(error) => Err(failed("locking", &path)(error.into())),
+    }
+}
+
+fn facts(log_dir: &Path) -> Result<HostFacts, OpenError> {
+    let nonce = SysRng.try_next_u64().map_err(|error| OpenError::Io {
+        what: "drawing a random number".to_string(),
+        detail: error.to_string(),
+    })?;
+    // Where the system tells no boot id, every start looks like one after a power cut: that costs an epoch, not data.
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| format!("unknown-{nonce:016x}"), |id| id.trim().to_string());
+    let data = fs::metadata(log_dir).map_err(failed("reading", log_dir))?;
+    // The inode tells a copy; the time of birth tells one that was given the inode of a directory removed before.
+    let born =
+        data.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |at| at.as_nanos());
+    Ok(HostFacts { boot_id, disk_id: format!("{:x}-{born:x}", data.ino()), nonce })
+}
+
+fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let what = format!("{what} {}", path.display());
+    move |error| OpenError::Io { what, detail: error.to_string() }
+}
+
+/// Unix time in milliseconds; 0 before 1970.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,185 @@
+//! What readers and the committer share: rows that the engine does not hold yet, caches, and the engine.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+use numax_crdt::{RowError, VersionVector};
+use numax_store::{KvBackend, KvError, Table};
+
+use super::{
+    cache::RowCache,
+    name,
+    origins::Origins,
+    overlay::{Cell, Overlay},
+    ranges::RangeCache,
+    scan::{Page, Want},
+};
+
+/// Rows that are moved to the caches under one hold of the lock.
+const SETTLE_CHUNK: usize = 256;
+
+/// Committed rows of a datastore.
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<dyn KvBackend>,
+    state: RwLock<State>,
+    vector: RwLock<VersionVector>,
+}
+
+/// What lies in front of the engine.
+pub(crate) struct State {
+    /// Rows committed since the last freeze.
+    pub(crate) active: Overlay,
+    /// Rows on their way to the engine.
+    pub(crate) frozen: Option<Arc<Overlay>>,
+    pub(crate) cache: RowCache,
+    pub(crate) ranges: RangeCache,
+    pub(crate) origins: Origins,
+    /// Counts the times that frozen rows were dropped: what was read from the engine counts only within one epoch,
+    /// because only then everything newer is in an overlay.
+    pub(crate) epoch: u64,
+    /// Frozen rows are being moved to the caches: nothing that a reader loaded may get there now.
+    settling: bool,
+}
+
+impl State {
+    /// The row as far as it is in memory; none when only the engine knows.
+    pub(crate) fn get(&self, row: &[u8]) -> Option<Cell> {
+        if let Some(cell) = self.active.get(row) {
+            return Some(cell.clone());
+        }
+        if let Some(cell) = self.frozen.as_ref().and_then(|frozen| frozen.get(row)) {
+            return Some(cell.clone());
+        }
+        if let Some(cell) = self.cache.get(row) {
+            return Some(cell.clone());
+        }
+        let prefix = row.get(..name::value_prefix_len(row)?)?;
+        self.ranges.get(prefix, row)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(engine: Arc<dyn KvBackend>, cache_rows: usize, cache_bytes: usize) -> Self {
+        let state = State {
+            active: Overlay::default(),
+            frozen: None,
+            cache: RowCache::new(cache_rows, cache_bytes),
+            ranges: RangeCache::new(cache_rows),
+            origins: Origins::default(),
+            epoch: 0,
+            settling: false,
+        };
+        Self { engine, state: RwLock::new(state), vector: RwLock::default() }
+    }
+
+    // A poisoned lock means that a thread panicked between two whole changes; the state is sound.
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn vector(&self) -> RwLockReadGuard<'_, VersionVector> {
+        self.vector.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn vector_mut(&self) -> RwLockWriteGuard<'_, VersionVector> {
+        self.vector.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The committed row; may block.
+    pub(crate) fn get_blocking(&self, row: &[u8]) -> Result<Cell, KvError> {
+        let epoch = {
+            let state = self.state();
+            if let Some(cell) = state.get(row) {
+                return Ok(cell);
+            }
+            state.epoch
+        };
+        let cell = engine_get(&*self.engine, row)?;
+        Ok(self.admit(row, cell, epoch))
+    }
+
+    /// Takes a row that was read from the engine in an epoch, and answers what counts.
+    fn admit(&self, row: &[u8], cell: Cell, epoch: u64) -> Cell {
+        let mut state = self.state_mut();
+        if let Some(newer) = state.get(row) {
+            return newer;
+        }
+        if state.epoch == epoch && !state.settling {
+            state.cache.put(&Bytes::copy_from_slice(row), &cell);
+        }
+        cell
+    }
+
+    /// Reads from the engine what a reader wants; blocks. Answers the epoch in which it counts.
+    pub(crate) fn load(&self, want: &Want) -> Result<(u64, Page), KvError> {
+        let epoch = self.state().epoch;
+        let page = want.read(&*self.engine)?;
+        let mut state = self.state_mut();
+        if state.epoch == epoch && !state.settling {
+            want.keep(&page, &mut state);
+        }
+        Ok((epoch, page))
+    }
+
+    /// Freezes the active overlay, also an empty one, to be written to the engine; none when a frozen one is left.
+    pub(crate) fn freeze(&self) -> Option<Arc<Overlay>> {
+        let mut state = self.state_mut();
+        if state.frozen.is_some() {
+            return None;
+        }
+        let frozen = Arc::new(std::mem::take(&mut state.active));
+        state.frozen = Some(frozen.clone());
+        Some(frozen)
+    }
+
+    /// The frozen overlay is in the engine: its rows move to the caches, in pieces so that nobody waits long.
+    pub(crate) fn settle(&self) {
+        let frozen = {
+            let mut state = self.state_mut();
+            state.settling = true;
+            state.frozen.clone()
+        };
+        let Some(frozen) = frozen else { return };
+        let rows: Vec<(&Bytes, &Cell)> = frozen.iter().collect();
+        for chunk in rows.chunks(SETTLE_CHUNK) {
+            let mut state = self.state_mut();
+            for (row, cell) in chunk {
+                if let Some(len) = name::value_prefix_len(row)
+                    && let Some(prefix) = row.get(..len)
+                {
+                    state.ranges.follow(prefix, row, cell);
+                }
+                if row.first() != Some(&(Table::Origins as u8)) {
+                    state.cache.put(row, cell);
+                }
+            }
+        }
+        let mut state = self.state_mut();
+        state.frozen = None;
+        state.settling = false;
+        state.epoch += 1;
+    }
+}
+
+/// Splits a row's name into table and key.
+pub(crate) fn table_and_key(row: &[u8]) -> Option<(Table, &[u8])> {
+    let (number, key) = row.split_first()?;
+    Table::ALL.into_iter().find(|table| *table as u8 == *number).map(|table| (table, key))
+}
+
+/// A row from the engine.
+pub(crate) fn engine_get(engine: &dyn KvBackend, row: &[u8]) -> Result<Cell, KvError> {
+    match table_and_key(row) {
+        Some((table, key)) => engine.get(table, key),
+        None => Ok(None),
+    }
+}
+
+/// An engine's error as a family sees it.
+pub(crate) fn row_error(error: &KvError) -> RowError {
+    RowError::Unavailable(error.to_string())
+}
