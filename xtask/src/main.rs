@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Product(options) => product::run(&options),
-        Command::Bench { rest } => passed_on("numax-bench", &["--release"], &rest),
+        Command::Bench { rest } => bench(&rest),
         Command::Sim { rest } => passed_on("numax-sim", &["--features", "numax-sim/planted"], &rest),
         Command::Bindings => setup::toolchain().and_then(|()| setup::bindings()),
     };
@@ -69,4 +69,18 @@ fn passed_on(package: &str, cargo: &[&str], rest: &[String]) -> anyhow::Result<(
     let mut command = shell::cargo();
     command.args(["run", "--quiet", "--package", package]).args(cargo).arg("--").args(rest);
     shell::run(&mut command)
+}
+
+/// Builds the benchmarks and the program beside each other, optimised, and runs them.
+fn bench(rest: &[String]) -> anyhow::Result<()> {
+    setup::toolchain()?;
+    shell::run(shell::cargo().args([
+        "build",
+        "--release",
+        "--package",
+        "numax-cli",
+        "--package",
+        "numax-bench",
+    ]))?;
+    shell::run(shell::program(shell::target_dir().join("release/numax-bench")).args(rest))
 }
