@@ -171,7 +171,6 @@ fn damaged_files_hold_a_prefix_of_the_batches_or_are_refused() {
         }
         found.push(read.map(|(count, _)| count).map_err(|error| error.to_string()));
     }
-    println!("{found:?}");
     assert!(found.iter().any(|read| *read != Ok(300)), "no damage was noticed");
 }
 
