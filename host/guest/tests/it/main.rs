@@ -5,4 +5,5 @@
 mod examples;
 mod generated;
 mod js;
+mod python;
 mod wit;

@@ -1,0 +1,73 @@
+"""Write numax modules in Python.
+
+A module defines any of these functions, and numax calls them:
+
+- `http(request: Request) -> Response | str | bytes` for each HTTP request,
+- `run() -> None` once; the module is a command,
+- `init() -> None`, `shutdown() -> None` first and last,
+- `on_tick(name: str, now_ms: int) -> None` for timers of `every` and `cron`,
+- `on_change(changes: list[Change]) -> None` when values named by `watch` have changed.
+
+The top level runs while the module is built. What it computes is part of the component; it cannot call numax, and what it
+draws by chance or reads off a clock is frozen. Do that in `init`. Import everything at the top level: the files of the
+standard library are not there at run time.
+
+What a handler writes is committed as one batch when it waits, answers or returns.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from numax.changes import Change
+from numax.errors import Denied, Invalid, NotFound, NumaxError, Quota, Unavailable
+
+
+def _offered(interface: str) -> bool:
+    """Whether this component imports an interface of numax. `numax build` has it import those whose names the module
+    uses, so that there is no more to grant."""
+    return TYPE_CHECKING or find_spec(f"wit_world.imports.{interface}") is not None
+
+
+if _offered("crdt"):
+    from numax._kinds import Kind
+    from numax.crdt import Counter, Map, PnCounter, Register, Set, keys
+if _offered("kv"):
+    from numax.kv import kv
+if _offered("events"):
+    from numax.events import cron, every, watch
+if _offered("cluster"):
+    from numax.cluster import Peer, peers, self_id
+if _offered("module_info"):
+    from numax.module import grants, module_id
+if _offered("http_types"):
+    from numax.http import Request, Response
+
+__all__ = [
+    "Change",
+    "Counter",
+    "Denied",
+    "Invalid",
+    "Kind",
+    "Map",
+    "NotFound",
+    "NumaxError",
+    "Peer",
+    "PnCounter",
+    "Quota",
+    "Register",
+    "Request",
+    "Response",
+    "Set",
+    "Unavailable",
+    "cron",
+    "every",
+    "grants",
+    "keys",
+    "kv",
+    "module_id",
+    "peers",
+    "self_id",
+    "watch",
+]

@@ -1,0 +1,175 @@
+"""Replicated values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from wit_world.imports import crdt as _crdt
+
+from numax._check import Data, data, text, u64
+from numax._host import PAGE, method, pages
+from numax._kinds import Kind, to_host
+from numax.errors import call
+
+class _Value:
+    """A value of one family, by its key."""
+
+    _family: Any
+
+    def __init__(self, key: str) -> None:
+        self.key = text(key, "a key")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.key!r})"
+
+    def _do(self, name: str, *args: Any) -> Any:
+        return method(self._family, self.key, name, *args)
+
+
+class Counter(_Value):
+    """A counter that only grows."""
+
+    _family = _crdt.GCounter
+
+    def increment(self, by: int = 1) -> None:
+        """Adds `by`, from 0 to 2**64-1."""
+        self._do("increment", u64(by, "the increment"))
+
+    @property
+    def value(self) -> int:
+        """The value; 0 if it was never written."""
+        return int(self._do("value"))
+
+
+class PnCounter(_Value):
+    """A counter that goes up and down."""
+
+    _family = _crdt.PnCounter
+
+    def increment(self, by: int = 1) -> None:
+        """Adds `by`, from 0 to 2**64-1."""
+        self._do("increment", u64(by, "the increment"))
+
+    def decrement(self, by: int = 1) -> None:
+        """Subtracts `by`, from 0 to 2**64-1."""
+        self._do("decrement", u64(by, "the decrement"))
+
+    @property
+    def value(self) -> int:
+        """The value; 0 if it was never written."""
+        return int(self._do("value"))
+
+
+class Register(_Value):
+    """One value; of concurrent writes the later one wins."""
+
+    _family = _crdt.LwwRegister
+
+    def get(self) -> bytes | None:
+        """The value, None if there is none."""
+        value: bytes | None = self._do("get")
+        return value
+
+    def get_text(self) -> str | None:
+        """The value read as UTF-8."""
+        return _decode(self.get())
+
+    def set(self, value: Data) -> None:
+        """Writes the value."""
+        self._do("set", data(value, "the value"))
+
+    def clear(self) -> None:
+        """Takes the value away."""
+        self._do("clear")
+
+    def compare_and_set(self, expected: Data | None, value: Data) -> bool:
+        """Writes `value` if the register holds `expected` (None: nothing), and says whether it did. Atomic on this node
+        only; what the handler has written before it is committed first."""
+        old = None if expected is None else data(expected, "the expected value")
+        return bool(self._do("compare_and_set", old, data(value, "the value")))
+
+
+class Map(_Value):
+    """Named fields, each of them like a `Register`."""
+
+    _family = _crdt.LwwMap
+
+    def get(self, field: str) -> bytes | None:
+        """The value of a field, None if there is none."""
+        value: bytes | None = self._do("get", text(field, "a field"))
+        return value
+
+    def get_text(self, field: str) -> str | None:
+        """The value of a field read as UTF-8."""
+        return _decode(self.get(field))
+
+    def __getitem__(self, field: str) -> bytes:
+        value = self.get(field)
+        if value is None:
+            raise KeyError(field)
+        return value
+
+    def __setitem__(self, field: str, value: Data) -> None:
+        self._do("set", text(field, "a field"), data(value, "the value"))
+
+    def __delitem__(self, field: str) -> None:
+        self._do("remove", text(field, "a field"))
+
+    def __contains__(self, field: str) -> bool:
+        return bool(self._do("contains", text(field, "a field")))
+
+    def __len__(self) -> int:
+        return int(self._do("size"))
+
+    def __iter__(self) -> Iterator[str]:
+        return (field for field, _ in self.items())
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """All fields and their values, in byte order of the fields."""
+        return pages(lambda after: self._do("entries", after, PAGE), "entries")
+
+    def clear(self) -> None:
+        """Removes all fields that this node has seen."""
+        self._do("clear")
+
+
+class Set(_Value):
+    """A set of byte strings in which a concurrent addition wins over a removal."""
+
+    _family = _crdt.OrSet
+
+    def add(self, element: Data) -> None:
+        """Adds an element."""
+        self._do("add", data(element, "an element"))
+
+    def discard(self, element: Data) -> None:
+        """Removes an element; nothing happens if it is not there."""
+        self._do("remove", data(element, "an element"))
+
+    def __contains__(self, element: Data) -> bool:
+        return bool(self._do("contains", data(element, "an element")))
+
+    def __len__(self) -> int:
+        return int(self._do("size"))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return pages(lambda after: self._do("elements", after, PAGE), "elements")
+
+    def texts(self) -> Iterator[str]:
+        """All elements in byte order, read as UTF-8."""
+        return (element.decode(errors="replace") for element in self)
+
+    def clear(self) -> None:
+        """Removes all elements that this node has seen."""
+        self._do("clear")
+
+
+def keys(kind: Kind, prefix: str = "") -> Iterator[str]:
+    """The keys of one family below `prefix` that this module may read, in byte order."""
+    host_kind, prefix = to_host(kind), text(prefix, "the prefix")
+    return pages(lambda after: call(_crdt.keys, host_kind, prefix, after, PAGE), "keys")
+
+
+def _decode(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
