@@ -16,7 +16,7 @@ use crate::{
     backoff::Backoff,
     close::{CloseCode, Closed},
     tls::Refusal,
-    transport::DialError,
+    transport::{Connection, DialError},
 };
 
 /// A link that lived this long was a good one: the next failure starts with the shortest wait again.
@@ -123,11 +123,14 @@ async fn connect(
         connection.close(Closed::here(CloseCode::DUPLICATE, "there is a link already"));
         return Ok(Attempt::Already(peer));
     };
+    let mut unfinished = Unfinished { shared, connection: Some(Arc::clone(&connection)) };
     let agreed = async {
         ready::say(&connection, shared.instance).await?;
         ready::hear(&connection).await
     };
-    let closed = match agreed.await {
+    let agreed = agreed.await;
+    unfinished.connection = None;
+    let closed = match agreed {
         Ok(instance) => match shared.register(connection, instance, true) {
             Ok(link) => return Ok(Attempt::Linked(link)),
             Err(closed) => closed,
@@ -141,5 +144,22 @@ async fn connect(
         Closed::Here { code: CloseCode::SHUTDOWN, .. } => Ok(Attempt::Failed),
         Closed::Peer { code: CloseCode::REFUSED, reason } => Err(Problem::Refused(Refusal::ByPeer(reason))),
         other => Err(Problem::Link(other)),
+    }
+}
+
+/// A connection whose READY has no answer yet. When the attempt is given up, the peer, who may have a link by then, is told.
+struct Unfinished<'a> {
+    shared: &'a Shared,
+    connection: Option<Arc<dyn Connection>>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.close(match self.shared.stopping.is_cancelled() {
+                true => Closed::here(CloseCode::SHUTDOWN, "shutting down"),
+                false => Closed::here(CloseCode::TIMEOUT, "no READY in time"),
+            });
+        }
     }
 }

@@ -5,24 +5,27 @@ mod settings;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use numax_crdt::NodeId;
 use quinn::{
-    ClientConfig, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig,
+    AsyncUdpSocket, ClientConfig, Endpoint, EndpointConfig, Incoming, Runtime, ServerConfig, TokioRuntime,
+    TransportConfig,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::pki_types::UnixTime;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::time::{sleep, timeout};
 
 pub use settings::QuicSettings;
 
 use self::connection::{QuicConnection, chain_of, closed_by, refusal_from};
 use super::{Arrival, Connection, DialError, HalfOpen, Transport};
 use crate::{
+    close::CloseCode,
     credentials::Credentials,
     net::NetError,
     tls::{Refusal, RefusalSlot, Role, TlsConfig},
@@ -37,13 +40,21 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// The name that TLS wants; it is neither sent nor compared.
 const NO_NAME: &str = "node.numax.invalid";
 
+/// An endpoint, and its socket to see when that is really closed.
+struct Bound {
+    endpoint: Endpoint,
+    socket: Weak<dyn AsyncUdpSocket>,
+}
+
 /// One node's QUIC endpoint.
 pub struct QuicTransport {
     tls: TlsConfig,
     settings: Arc<TransportConfig>,
-    server: Option<Endpoint>,
+    local_addr: Option<SocketAddr>,
+    /// Taken out by `close`.
+    server: Mutex<Option<Bound>>,
     /// For addresses that the listening socket cannot reach; made when first needed.
-    client: Mutex<Option<Endpoint>>,
+    client: Mutex<Option<Bound>>,
     loopback_only: bool,
     half_open: HalfOpen,
     base: Option<ServerConfig>,
@@ -78,35 +89,38 @@ impl QuicTransport {
             None => (None, None),
         };
         let half_open = HalfOpen::new(settings.half_open);
-        Ok(Self {
-            tls,
-            settings: transport,
-            server,
-            client: Mutex::default(),
-            loopback_only,
-            half_open,
-            base,
-        })
+        let local_addr = server.as_ref().and_then(|bound| bound.endpoint.local_addr().ok());
+        let (server, client) = (Mutex::new(server), Mutex::default());
+        Ok(Self { tls, settings: transport, local_addr, server, client, loopback_only, half_open, base })
+    }
+
+    fn server(&self) -> Option<Endpoint> {
+        self.server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|bound| bound.endpoint.clone())
     }
 
     /// The endpoint to reach an address from: the listening one if it can, so that one port is enough behind a firewall.
     fn endpoint_for(&self, target: SocketAddr) -> std::io::Result<Endpoint> {
-        if let Some(server) = &self.server {
+        if let Some(server) = self.server() {
             let local = server.local_addr()?;
             let both = local.is_ipv6() && local.ip().is_unspecified();
             let same = local.is_ipv4() == target.is_ipv4() || both;
             let scope = local.ip().is_unspecified() || local.ip().is_loopback() == target.ip().is_loopback();
             if same && scope {
-                return Ok(server.clone());
+                return Ok(server);
             }
         }
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(endpoint) = &*client {
-            return Ok(endpoint.clone());
+        if let Some(bound) = &*client {
+            return Ok(bound.endpoint.clone());
         }
         let any = |ip: IpAddr| bind(SocketAddr::new(ip, 0), None);
-        let endpoint = any(Ipv6Addr::UNSPECIFIED.into()).or_else(|_| any(Ipv4Addr::UNSPECIFIED.into()))?;
-        *client = Some(endpoint.clone());
+        let bound = any(Ipv6Addr::UNSPECIFIED.into()).or_else(|_| any(Ipv4Addr::UNSPECIFIED.into()))?;
+        let endpoint = bound.endpoint.clone();
+        *client = Some(bound);
         Ok(endpoint)
     }
 
@@ -143,7 +157,7 @@ fn authenticated(
     match tls.check().check(role, &chain_of(&connection), expected, UnixTime::now()) {
         Ok(peer) => Ok(Arc::new(QuicConnection::new(connection, peer))),
         Err(refusal) => {
-            connection.close(crate::CloseCode::REFUSED.0.into(), refusal.kind().as_bytes());
+            connection.close(CloseCode::REFUSED.0.into(), refusal.kind().as_bytes());
             Err(refusal)
         }
     }
@@ -152,11 +166,11 @@ fn authenticated(
 #[async_trait]
 impl Transport for QuicTransport {
     fn local_addr(&self) -> Option<SocketAddr> {
-        self.server.as_ref().and_then(|server| server.local_addr().ok())
+        self.local_addr
     }
 
     async fn accept(&self) -> Option<Arrival> {
-        let server = self.server.as_ref()?;
+        let server = self.server()?;
         loop {
             let incoming = server.accept().await?;
             let addr = canonical(incoming.remote_address());
@@ -205,16 +219,25 @@ impl Transport for QuicTransport {
     }
 
     async fn close(&self) {
-        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
-        for endpoint in self.server.iter().chain(client.as_ref()) {
-            endpoint.close(crate::CloseCode::SHUTDOWN.0.into(), b"shutting down");
+        let take = |slot: &Mutex<Option<Bound>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let all: Vec<Bound> = [take(&self.server), take(&self.client)].into_iter().flatten().collect();
+        for bound in &all {
+            bound.endpoint.close(CloseCode::SHUTDOWN.0.into(), b"shutting down");
         }
-        let idle = async {
-            for endpoint in self.server.iter().chain(client.as_ref()) {
-                endpoint.wait_idle().await;
+        let told = async {
+            for bound in &all {
+                bound.endpoint.wait_idle().await;
             }
         };
-        let _ = tokio::time::timeout(CLOSE_WAIT, idle).await;
+        let _ = timeout(CLOSE_WAIT, told).await;
+        let sockets: Vec<_> = all.into_iter().map(|bound| bound.socket).collect();
+        // quinn's own task lets go of the socket a moment after the last handle; the port is free only then.
+        let freed = async {
+            while sockets.iter().any(|socket| socket.strong_count() > 0) {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = timeout(CLOSE_WAIT, freed).await;
     }
 }
 
@@ -225,7 +248,7 @@ fn server_config(tls: &TlsConfig, slot: Arc<OnceLock<Refusal>>) -> Result<Server
 }
 
 /// A UDP endpoint; an unspecified IPv6 address serves IPv4, too.
-fn bind(addr: SocketAddr, server: Option<ServerConfig>) -> std::io::Result<Endpoint> {
+fn bind(addr: SocketAddr, server: Option<ServerConfig>) -> std::io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(!addr.ip().is_unspecified())?;
@@ -234,7 +257,15 @@ fn bind(addr: SocketAddr, server: Option<ServerConfig>) -> std::io::Result<Endpo
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
     socket.bind(&addr.into())?;
     let socket: UdpSocket = socket.into();
-    Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime))
+    let socket = TokioRuntime.wrap_udp_socket(socket)?;
+    let weak = Arc::downgrade(&socket);
+    let endpoint = Endpoint::new_with_abstract_socket(
+        EndpointConfig::default(),
+        server,
+        socket,
+        Arc::new(TokioRuntime),
+    )?;
+    Ok(Bound { endpoint, socket: weak })
 }
 
 /// An IPv4 peer on a socket for both families appears as IPv6; people and rules know it as IPv4.

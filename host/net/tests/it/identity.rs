@@ -145,9 +145,7 @@ fn credentials_that_nobody_would_accept_are_refused_when_loaded() {
     let none = TlsFiles { certificate: Some(at("nowhere.pem")), ..TlsFiles::default() };
     assert!(matches!(load("a", none), IdentityError::Missing { .. }));
 
-    let brief = IssueOptions { validity: std::time::Duration::ZERO, ..IssueOptions::default() };
-    ca::issue(&at("ca"), &at("a"), &brief, None).unwrap();
-    thread::sleep(std::time::Duration::from_millis(1_100)); // certificates count whole seconds
+    crate::support::issue_expired(&at("ca"), &at("a"));
     let error = load("a", TlsFiles::default());
     assert!(
         matches!(error, IdentityError::NotTrusted { .. }) && error.to_string().contains("expired"),
