@@ -6,4 +6,5 @@ mod examples;
 mod generated;
 mod js;
 mod python;
+mod sdk_names;
 mod wit;
