@@ -10,6 +10,8 @@ use std::fs;
 use std::path::Path;
 use wit_parser::{PackageId, Resolve};
 
+pub mod go;
+mod go_patch;
 pub mod rust;
 
 /// A generated tree of files below one folder of the repository, which holds nothing else.
@@ -88,7 +90,7 @@ fn list(dir: &Path, prefix: &str, into: &mut Vec<String>) -> Result<(), BuildErr
 /// # Errors
 /// [`BuildError::Wit`] when a generator does not accept the package.
 pub fn all() -> Result<Vec<Generated>, BuildError> {
-    Ok(vec![rust::sdk()?])
+    Ok(vec![rust::sdk()?, go::sdk()?])
 }
 
 /// The package with a further one, `numax:sdk`, that holds the worlds the SDKs generate from: `imports`, which has

@@ -35,3 +35,21 @@ fn visits(name: &str) {
 fn visits_rust() {
     visits("visits-rust");
 }
+
+#[test]
+fn visits_go() {
+    if !there("go") {
+        return;
+    }
+    visits("visits-go");
+}
+
+/// Whether a language's tool is on this machine; says so when it is not.
+pub fn there(tool: &'static str) -> bool {
+    let found =
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|d| d.join(tool).is_file());
+    if !found {
+        eprintln!("skipped: {tool} is not in PATH");
+    }
+    found
+}

@@ -14,6 +14,9 @@ pub fn repository() -> PathBuf {
 fn files_below(dir: &Path, prefix: &str, into: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if ["target", "node_modules", ".numax", ".venv"].iter().any(|n| entry.file_name() == *n) {
+            continue;
+        }
         if entry.path().is_dir() {
             files_below(&entry.path(), &format!("{name}/"), into);
         } else if name.ends_with(".wit") {
@@ -29,6 +32,23 @@ fn every_file_of_the_wit_folder_is_embedded() {
     let embedded: BTreeMap<String, String> = Wit.files().map(|(n, t)| (n.into(), t.into())).collect();
     assert_eq!(there.keys().collect::<Vec<_>>(), embedded.keys().collect::<Vec<_>>());
     assert!(there == embedded, "a file differs");
+}
+
+/// SDKs and examples may carry copies of the package for their language's tools; each is what `wit/` has.
+#[test]
+fn every_copy_is_alike() {
+    let texts: BTreeMap<&str, &str> =
+        Wit.files().map(|(name, text)| (name.rsplit('/').next().unwrap_or(name), text)).collect();
+    let root = repository();
+    let tops = fs::read_dir(&root).unwrap().map(|e| e.unwrap().path());
+    for top in tops.filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("sdk-"))) {
+        let mut copies = BTreeMap::new();
+        files_below(&top, "", &mut copies);
+        for (name, text) in copies {
+            let original = texts.get(name.rsplit('/').next().unwrap_or(&name));
+            assert!(original == Some(&text.as_str()), "{}/{name} is not as in wit/", top.display());
+        }
+    }
 }
 
 #[test]

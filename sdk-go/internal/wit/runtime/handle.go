@@ -1,0 +1,49 @@
+package runtime
+
+// Handle is a guest's hold on a resource of the host. It is taken once: whoever takes it drops it or gives it away.
+type Handle struct {
+	value int32 // 0 when it has been taken
+}
+
+// MakeHandle holds what the host has just given.
+func MakeHandle(value int32) *Handle {
+	h := &Handle{}
+	h.Set(value)
+	return h
+}
+
+// Set puts a handle into an empty hold.
+func (h *Handle) Set(value int32) {
+	if value == 0 {
+		panic("numax: the host gave no handle")
+	}
+	if h.value != 0 {
+		panic("numax: a handle is set twice")
+	}
+	h.value = value
+}
+
+// Use is the handle, which stays held. It panics when it is closed or was given away.
+func (h *Handle) Use() int32 {
+	if h == nil || h.value == 0 {
+		panic("numax: use of a closed value")
+	}
+	return h.value
+}
+
+// Take is the handle, which is held no longer. It panics when it is closed or was given away.
+func (h *Handle) Take() int32 {
+	value := h.Use()
+	h.value = 0
+	return value
+}
+
+// TakeOrNil is the handle, which is held no longer, or 0.
+func (h *Handle) TakeOrNil() int32 {
+	if h == nil {
+		return 0
+	}
+	value := h.value
+	h.value = 0
+	return value
+}

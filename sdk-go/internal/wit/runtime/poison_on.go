@@ -1,0 +1,5 @@
+//go:build numaxpoison
+
+package runtime
+
+const poison = true

@@ -1,0 +1,44 @@
+// Package kv is the key-value store of this node: durable, ordered, never replicated. What a turn writes here and to
+// replicated values is one batch.
+package kv
+
+import (
+	"iter"
+
+	raw "numax.dev/sdk/internal/bind/numax_runtime_kv"
+	"numax.dev/sdk/internal/call"
+	"numax.dev/sdk/internal/wit/types"
+)
+
+// Entry is a key with its value.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// Get is the value of a key, and whether there is one.
+func Get(key string) (value []byte, ok bool, err error) { return call.Maybe(raw.Get(key)) }
+
+// Set writes a value of at most 1 MiB under a key of at most 8 KiB.
+func Set(key string, value []byte) error { return call.Done(raw.Set(key, value)) }
+
+// Delete removes a key; nothing happens when there is none.
+func Delete(key string) error { return call.Done(raw.Delete(key)) }
+
+// DeletePrefix removes every key that begins with prefix and says how many there were.
+func DeletePrefix(prefix string) (uint64, error) { return call.Value(raw.DeletePrefix(prefix)) }
+
+// Exists says whether a key has a value.
+func Exists(key string) (bool, error) { return call.Value(raw.Exists(key)) }
+
+// Scan walks over the entries whose keys begin with prefix, in byte order.
+func Scan(prefix string) iter.Seq2[Entry, error] {
+	return call.Pages(func(after types.Option[string], limit uint32) ([]Entry, types.Option[string], error) {
+		page, err := call.Value(raw.Scan(prefix, after, limit))
+		entries := make([]Entry, len(page.Entries))
+		for i, e := range page.Entries {
+			entries[i] = Entry{e.F0, e.F1}
+		}
+		return entries, page.Next, err
+	})
+}

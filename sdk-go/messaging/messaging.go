@@ -1,0 +1,11 @@
+// Package messaging sends messages between modules: at most once, to the members that are reachable now. A guest
+// receives them with the package onmessage.
+package messaging
+
+import (
+	raw "numax.dev/sdk/internal/bind/numax_runtime_messaging"
+	"numax.dev/sdk/internal/call"
+)
+
+// Publish sends a message to every module that has subscribed to topic. What this turn has written is committed first.
+func Publish(topic string, payload []byte) error { return call.Done(raw.Publish(topic, payload)) }
