@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use numax_store::{DiskError, KvBackend, KvError};
+use numax_store::{DiskError, KvError};
 
 use super::{Core, notes::Notes};
 use crate::{
@@ -92,7 +92,7 @@ impl FlushJob {
             let engine = Err(format!("the log could not be synced first: {error}"));
             return FlushOutcome { log, engine, synced: None };
         }
-        let engine: &dyn KvBackend = &*self.shared.engine;
+        let engine = self.shared.engine();
         if let Err(error) = engine.commit(self.plan.notes.batch(&self.plan.rows, self.node)) {
             return FlushOutcome { log, engine: Err(error.to_string()), synced: None };
         }
@@ -141,9 +141,9 @@ impl Core {
     /// # Errors
     /// When it failed: then the datastore is read-only.
     pub fn sync(&mut self) -> Result<(), LogError> {
-        let result = self.log.sync_now();
+        self.log.sync_now()?;
         self.log.expose();
-        result
+        Ok(())
     }
 
     /// Begins to move rows to the engine; with `sync` so that they survive a power cut. None when there is nothing to

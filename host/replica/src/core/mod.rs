@@ -22,14 +22,14 @@ use std::{
 
 use bytes::Bytes;
 use numax_crdt::{Dot, HlcClock, Origin, VersionVector};
-use numax_store::Disk;
+use numax_store::{Disk, KvBackend};
 
 pub use flush::{FlushJob, FlushOutcome, SyncJob};
 pub use group::{GroupOutcome, Request, Response};
 pub use ingest::Ingested;
 
 use crate::{
-    config::CoreConfig,
+    config::{CoreConfig, Durability},
     error::LogError,
     log::{Log, LogCursor, LogReader},
     meta::Meta,
@@ -135,6 +135,11 @@ impl Core {
         }
     }
 
+    /// Stops local writes because a live peer says that it writes under this origin.
+    pub fn stop_for_duplicate(&mut self) {
+        self.duplicate_origin = true;
+    }
+
     /// Whether the log takes no more writes.
     pub(crate) fn is_broken(&self) -> bool {
         self.log.broken().is_some()
@@ -172,9 +177,17 @@ impl Core {
 
     /// Lets readers of the log see what waits in memory.
     pub(crate) fn expose_buffer(&mut self) -> Result<(), LogError> {
-        self.log.write_buffer()?;
-        self.log.expose();
+        // Otherwise nothing waits there, and what a failed sync left in the file must not be shown.
+        if self.config.durability == Durability::None && self.log.broken().is_none() {
+            self.log.write_buffer()?;
+            self.log.expose();
+        }
         Ok(())
+    }
+
+    /// Takes the engine away from readers; see [`Shared::close_engine`].
+    pub(crate) fn close_engine(&self) -> Arc<dyn KvBackend> {
+        self.shared.close_engine()
     }
 
     pub(crate) fn log_reader(&self) -> Arc<LogReader> {

@@ -42,7 +42,7 @@ impl Core {
         }
         let notes = Notes::load(&*engine, config.node)?;
         let shared = Arc::new(Shared::new(engine, config.cache_rows, config.cache_bytes));
-        shared.state_mut().origins = notes::load_origins(&*shared.engine)?;
+        shared.state_mut().origins = notes::load_origins(&*shared.engine())?;
         let included = notes.position;
         let mut replay = Replay {
             shared: &shared,
@@ -143,7 +143,7 @@ impl Replay<'_> {
             deps: self.tip.deps.clone(),
             clock: self.tip.clock.last(),
         };
-        self.shared.engine.commit(notes.batch(&frozen, self.node))?;
+        self.shared.engine().commit(notes.batch(&frozen, self.node))?;
         self.shared.settle();
         Ok(())
     }

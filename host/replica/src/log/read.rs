@@ -27,7 +27,7 @@ const MAX_CHECKPOINTS: usize = 1024;
 
 /// Where a reader of the log goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LogCursor(pub(crate) u64);
+pub struct LogCursor(pub u64);
 
 /// What stands at the place where a [`Scanner`] is.
 pub(super) enum Step {

@@ -1,6 +1,6 @@
 //! The committer: the one thread through which every write goes.
 
-use std::{fs::File, io, sync::Arc, thread};
+use std::{fs::File, io, sync::Arc, thread, time::Duration};
 
 use super::{
     Inner, files,
@@ -31,10 +31,23 @@ pub(super) fn start(inner: Arc<Inner>, lock: File) -> Result<(), OpenError> {
         if let Err(error) = &result {
             tracing::error!(error, "the datastore could not be closed in order");
         }
+        close_engine(&inner);
         drop(lock);
         inner.closed.send_replace(Some(result));
     })?;
     Ok(())
+}
+
+/// Closes the engine, as soon as readers that are in it have come out.
+fn close_engine(inner: &Inner) {
+    let engine = inner.core().close_engine();
+    for _ in 0..1000 {
+        if Arc::strong_count(&engine) == 1 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    tracing::warn!("a read of the engine does not end; its files stay open until it does");
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, OpenError> {
@@ -77,14 +90,14 @@ fn commit(inner: &Inner, group: Vec<Submission>) {
     }
     inner.note_health(health);
     inner.signals.written(urgent);
-    for ((reply, room), result) in replies.into_iter().zip(outcome.results) {
-        drop(room);
-        // Whoever waited may be gone; the batch is committed all the same.
-        let _ = reply.send(result);
-    }
     if inner.applied.receiver_count() > 0 {
         for applied in outcome.applied {
             let _ = inner.applied.send(applied);
         }
+    }
+    for ((reply, room), result) in replies.into_iter().zip(outcome.results) {
+        drop(room);
+        // Whoever waited may be gone; the batch is committed all the same.
+        let _ = reply.send(result);
     }
 }

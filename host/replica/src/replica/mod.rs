@@ -212,6 +212,17 @@ impl Replica {
         self.inner.applied.subscribe()
     }
 
+    /// Stops local writes because a live peer says that it writes under this origin. Reads and replication go on.
+    /// Blocks.
+    pub fn stop_for_duplicate(&self) {
+        let health = {
+            let mut core = self.inner.core();
+            core.stop_for_duplicate();
+            core.health()
+        };
+        self.inner.note_health(health);
+    }
+
     /// A digest of the replicated state: equal for replicas that have applied the same batches. Reads everything and
     /// blocks.
     ///

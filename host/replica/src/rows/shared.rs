@@ -1,10 +1,13 @@
 //! What readers and the committer share: rows that the engine does not hold yet, caches, and the engine.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{
+    ops::Bound,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
 use bytes::Bytes;
 use numax_crdt::{RowError, VersionVector};
-use numax_store::{KvBackend, KvError, Table};
+use numax_store::{KvBackend, KvError, KvStats, Table, WriteBatch};
 
 use super::{
     cache::RowCache,
@@ -20,7 +23,7 @@ const SETTLE_CHUNK: usize = 256;
 
 /// Committed rows of a datastore.
 pub(crate) struct Shared {
-    pub(crate) engine: Arc<dyn KvBackend>,
+    engine: RwLock<Arc<dyn KvBackend>>,
     state: RwLock<State>,
     vector: RwLock<VersionVector>,
 }
@@ -69,7 +72,18 @@ impl Shared {
             epoch: 0,
             settling: false,
         };
-        Self { engine, state: RwLock::new(state), vector: RwLock::default() }
+        Self { engine: RwLock::new(engine), state: RwLock::new(state), vector: RwLock::default() }
+    }
+
+    pub(crate) fn engine(&self) -> Arc<dyn KvBackend> {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a closed engine in the place of the open one, which is handed out: readers may outlive the datastore, and
+    /// must not keep its files open.
+    pub(crate) fn close_engine(&self) -> Arc<dyn KvBackend> {
+        let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *engine, Arc::new(ClosedEngine))
     }
 
     // A poisoned lock means that a thread panicked between two whole changes; the state is sound.
@@ -98,7 +112,7 @@ impl Shared {
             }
             state.epoch
         };
-        let cell = engine_get(&*self.engine, row)?;
+        let cell = engine_get(&*self.engine(), row)?;
         Ok(self.admit(row, cell, epoch))
     }
 
@@ -117,7 +131,7 @@ impl Shared {
     /// Reads from the engine what a reader wants; blocks. Answers the epoch in which it counts.
     pub(crate) fn load(&self, want: &Want) -> Result<(u64, Page), KvError> {
         let epoch = self.state().epoch;
-        let page = want.read(&*self.engine)?;
+        let page = want.read(&*self.engine())?;
         let mut state = self.state_mut();
         if state.epoch == epoch && !state.settling {
             want.keep(&page, &mut state);
@@ -140,9 +154,10 @@ impl Shared {
     pub(crate) fn settle(&self) {
         let frozen = {
             let mut state = self.state_mut();
-            state.settling = true;
+            state.settling = state.frozen.is_some();
             state.frozen.clone()
         };
+        // A flush that is tried again after its rows were settled has nothing left to settle.
         let Some(frozen) = frozen else { return };
         let rows: Vec<(&Bytes, &Cell)> = frozen.iter().collect();
         for chunk in rows.chunks(SETTLE_CHUNK) {
@@ -162,6 +177,35 @@ impl Shared {
         state.frozen = None;
         state.settling = false;
         state.epoch += 1;
+    }
+}
+
+/// The engine of a datastore that was closed.
+struct ClosedEngine;
+
+impl KvBackend for ClosedEngine {
+    fn name(&self) -> &'static str {
+        "closed"
+    }
+
+    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Bytes>, KvError> {
+        Err(KvError::Closed)
+    }
+
+    fn scan(&self, _: Table, _: Bound<&[u8]>, _: &[u8], _: usize) -> Result<Vec<(Bytes, Bytes)>, KvError> {
+        Err(KvError::Closed)
+    }
+
+    fn commit(&self, _: WriteBatch) -> Result<(), KvError> {
+        Err(KvError::Closed)
+    }
+
+    fn sync(&self) -> Result<(), KvError> {
+        Err(KvError::Closed)
+    }
+
+    fn stats(&self) -> KvStats {
+        KvStats::default()
     }
 }
 
