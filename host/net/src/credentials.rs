@@ -154,6 +154,13 @@ impl Credentials {
                 authorities.len()
             )));
         };
+        let authority_info = ca::inspect_text(authority, authority_path)?;
+        if !authority_info.is_authority {
+            return Err(bad_authority("it is not an authority's".into()));
+        }
+        if authority_info.valid_for().is_none() {
+            return Err(bad_authority(format!("the authority has expired on {}", authority_info.expires)));
+        }
         let cluster = node_of_certificate(root).map_err(|e| bad_authority(e.to_string()))?.0;
         let mut roots = RootCertStore::empty();
         roots.add(root.clone()).map_err(|e| bad_authority(e.to_string()))?;

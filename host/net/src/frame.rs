@@ -3,10 +3,7 @@
 //! A stream begins with one byte, its class. What is in a frame is not this crate's business.
 
 use bytes::{Bytes, BytesMut};
-
-/// The longest frame, without its length. A batch is at most 4 MiB; twice that leaves room for a page of several and
-/// for headers, and bounds what one peer can make us hold per stream.
-pub const MAX_FRAME: usize = 8 * 1024 * 1024;
+pub use numax_wire::MAX_FRAME;
 
 /// Memory reserved when a length arrives. Lengths are claims: beyond this, memory grows with the bytes that really come.
 const FIRST_RESERVE: usize = 64 * 1024;

@@ -91,6 +91,7 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
     cluster: [u8; 32],
+    ends: SystemTime,
 }
 
 impl Authority {
@@ -114,7 +115,7 @@ impl Authority {
         }
         let issuer = Issuer::from_ca_cert_pem(&certificate, pair)
             .map_err(|e| IdentityError::BadCertificate { path: certificate_path, detail: e.to_string() })?;
-        Ok(Self { issuer, certificate, cluster: key_id.0 })
+        Ok(Self { issuer, certificate, cluster: key_id.0, ends: info.not_after })
     }
 
     /// The cluster's id: SHA-256 of the authority's public key.
@@ -131,9 +132,13 @@ impl Authority {
     /// names and validity are what `options` say, never what the request asks for.
     ///
     /// # Errors
-    /// The request is malformed, badly signed, for another kind of key than ECDSA P-256, or a name is none.
+    /// The request is malformed, badly signed, for another kind of key than ECDSA P-256, a name is none, or the authority
+    /// itself has expired.
     pub fn sign(&self, request: &str, options: &IssueOptions) -> Result<Issued, IdentityError> {
         let bad = |detail: String| IdentityError::BadRequest { detail };
+        if self.ends <= SystemTime::now() {
+            return Err(bad("the authority has expired; make a new one with `numax ca init`".into()));
+        }
         let request = CertificateSigningRequestParams::from_pem(request).map_err(|e| bad(e.to_string()))?;
         if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
             return Err(bad("its key is not ECDSA P-256".into()));
@@ -146,7 +151,8 @@ impl Authority {
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
-        set_validity(&mut params, options.validity);
+        // Who checks a chain does not look at the authority's own end, so no certificate may outlive it.
+        set_validity(&mut params, options.validity, self.ends);
         let certificate =
             params.signed_by(&request.public_key, &self.issuer).map_err(IdentityError::crypto)?;
         Ok(Issued {
@@ -185,7 +191,7 @@ fn init_locked(dir: &Path, options: &CaOptions) -> Result<Authority, IdentityErr
         .push(DnType::CommonName, format!("{} authority {}", options.name, cluster.short()));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    set_validity(&mut params, options.validity);
+    set_validity(&mut params, options.validity, SystemTime::now() + CA_VALIDITY * 10);
     let certificate = params.self_signed(&pair).map_err(IdentityError::crypto)?;
     // The certificate first: a crash in between leaves a certificate without a key, which is noticed and harmless.
     files::write(&dir.join(CA_CERTIFICATE), certificate.pem().as_bytes(), false)?;
@@ -229,9 +235,8 @@ pub fn issue(
     Ok((issued, paths))
 }
 
-fn set_validity(params: &mut CertificateParams, validity: Duration) {
+fn set_validity(params: &mut CertificateParams, validity: Duration, latest: SystemTime) {
     let now = SystemTime::now();
-    let farthest = now + CA_VALIDITY * 10;
     params.not_before = (now - CLOCK_SKEW).into();
-    params.not_after = now.checked_add(validity).unwrap_or(farthest).min(farthest).into();
+    params.not_after = now.checked_add(validity).unwrap_or(latest).min(latest).into();
 }

@@ -82,6 +82,7 @@ impl QuicTransport {
             Some(addr) => {
                 let mut base = server_config(&tls, RefusalSlot::default()).map_err(NetError::Tls)?;
                 base.transport = Arc::clone(&transport);
+                settings.limit_strangers(&mut base);
                 let endpoint =
                     bind(addr, Some(base.clone())).map_err(|source| NetError::Bind { addr, source })?;
                 (Some(endpoint), Some(base))

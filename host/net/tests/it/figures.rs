@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use numax_net::NetConfig;
 
 use crate::support::{Cluster, Node};
 
@@ -53,11 +54,18 @@ async fn figures() {
         println!("{size} B: {frames:.0} frames/s, {bytes:.0} MB/s");
     }
 
-    let start = Instant::now();
+    let (mut linked, mut ended) = (Duration::ZERO, Duration::ZERO);
+    let config = cluster.config("second");
     for _ in 0..50 {
-        let client = cluster.dialer("second", &[server.at_id()]);
-        server.up().await;
+        let start = Instant::now();
+        let mut client =
+            Node::start(NetConfig { listen: None, peers: vec![server.at_id()], ..config.clone() });
+        client.up().await;
+        linked += start.elapsed();
+        let start = Instant::now();
         client.net.shutdown().await;
+        ended += start.elapsed();
+        server.down().await;
     }
-    println!("start, handshake, link, shutdown: {:?} each", start.elapsed() / 50);
+    println!("from start to link {:?}, shutdown {:?}", linked / 50, ended / 50);
 }

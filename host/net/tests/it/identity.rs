@@ -106,6 +106,22 @@ fn an_authority_issues_for_a_datastores_own_key() {
 }
 
 #[test]
+fn no_certificate_outlives_its_authority() {
+    let dir = TempDir::new().unwrap();
+    let hour = std::time::Duration::from_secs(3_600);
+    ca::init(&dir.path().join("ca"), &CaOptions { validity: hour, ..CaOptions::default() }).unwrap();
+    let data = dir.path().join("data");
+    ca::issue(&dir.path().join("ca"), &data, &IssueOptions::default(), None).unwrap();
+    let left = ca::inspect(&data.join("identity/cert.pem")).unwrap().valid_for().unwrap();
+    assert!(left <= hour);
+
+    let over = dir.path().join("over");
+    ca::init(&over, &CaOptions { validity: std::time::Duration::ZERO, ..CaOptions::default() }).unwrap();
+    let error = ca::issue(&over, &data, &IssueOptions::default(), None).unwrap_err();
+    assert!(error.to_string().contains("the authority has expired"), "{error}");
+}
+
+#[test]
 fn a_request_that_was_changed_or_is_none_is_not_signed() {
     let dir = TempDir::new().unwrap();
     let authority = ca::init(dir.path(), &CaOptions::default()).unwrap();
@@ -144,6 +160,10 @@ fn credentials_that_nobody_would_accept_are_refused_when_loaded() {
     assert!(matches!(load("a", key_of_b), IdentityError::KeyChange { .. }));
     let none = TlsFiles { certificate: Some(at("nowhere.pem")), ..TlsFiles::default() };
     assert!(matches!(load("a", none), IdentityError::Missing { .. }));
+
+    let no_authority = TlsFiles { authority: Some(at("a/identity/cert.pem")), ..TlsFiles::default() };
+    let error = load("a", no_authority);
+    assert!(error.to_string().contains("not an authority's"), "{error}");
 
     crate::support::issue_expired(&at("ca"), &at("a"));
     let error = load("a", TlsFiles::default());

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quinn::{IdleTimeout, TransportConfig, VarInt};
+use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
 
 /// What can be chosen about QUIC.
 #[derive(Debug, Clone)]
@@ -28,7 +28,18 @@ const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 /// One stream of each class and the one that begins the link; more are a protocol error anyway.
 const STREAMS: u32 = 16;
 
+/// What may be held of the first packets of those who wait to be looked at: a few packets each. They wait for
+/// microseconds, so these are bounds against floods and nothing else.
+const STRANGER_BYTES: u64 = 16 * 1024;
+const STRANGERS: usize = 1024;
+
 impl QuicSettings {
+    pub(super) fn limit_strangers(&self, config: &mut ServerConfig) {
+        config.max_incoming(STRANGERS.max(self.half_open));
+        config.incoming_buffer_size(STRANGER_BYTES);
+        config.incoming_buffer_size_total(STRANGER_BYTES * 64);
+    }
+
     pub(super) fn transport(&self) -> Arc<TransportConfig> {
         let mut config = TransportConfig::default();
         // Beyond what a QUIC integer of milliseconds can say, never timing out is what was asked for.
