@@ -30,7 +30,8 @@ async fn main() -> Result<(), Failure> {
     static STOP: AtomicBool = AtomicBool::new(false);
     static DONE: AtomicU64 = AtomicU64::new(0);
     let begin = Instant::now();
-    let running: Vec<_> = (0..tasks).map(|task| tokio::spawn(write(replica.clone(), task, keys, &STOP, &DONE))).collect();
+    let running: Vec<_> =
+        (0..tasks).map(|task| tokio::spawn(write(replica.clone(), task, keys, &STOP, &DONE))).collect();
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     STOP.store(true, Relaxed);
     let mut waits = Vec::new();

@@ -97,7 +97,7 @@ impl Core {
 
     fn stage_local(&mut self, writes: Vec<(Bytes, Option<Bytes>)>) {
         for (key, value) in writes {
-            self.staging.put(name::local(&key).into(), value);
+            self.staging.put(&name::local(&key), value);
         }
     }
 

@@ -125,7 +125,7 @@ impl Replay<'_> {
             group::apply_ops(self.shared, &mut self.staging, batch.dot(), &batch.ops)?;
         }
         for (key, value) in record.local {
-            self.staging.put(name::local(&key).into(), value);
+            self.staging.put(&name::local(&key), value);
         }
         self.staging.publish(self.shared);
         if self.shared.state().active.len() >= REPLAY_ROWS {

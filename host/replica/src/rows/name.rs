@@ -5,6 +5,8 @@
 //! of one value are neighbours, ordered by subkey, values of one kind are ordered by key, and no key's rows can be
 //! taken for another's.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use numax_crdt::{Key, Kind};
 use numax_store::Table;
@@ -49,6 +51,29 @@ pub(crate) fn local(key: &[u8]) -> Vec<u8> {
     name.push(Table::Local as u8);
     name.extend_from_slice(key);
     name
+}
+
+/// Makes the names of one value's rows in one place, because the commit path makes several per operation.
+pub(crate) struct NameBuffer {
+    name: RefCell<Vec<u8>>,
+    prefix_len: usize,
+}
+
+impl NameBuffer {
+    pub(crate) fn new(kind: Kind, key: &Key) -> Self {
+        let name = value_prefix(kind, key.as_bytes());
+        Self { prefix_len: name.len(), name: RefCell::new(name) }
+    }
+
+    /// Calls `f` with the name of the row under a subkey. `f` must not ask for another name.
+    pub(crate) fn with<T>(&self, sub: &[u8], f: impl FnOnce(&[u8]) -> T) -> T {
+        let mut name = self.name.take();
+        name.truncate(self.prefix_len);
+        name.extend_from_slice(sub);
+        let result = f(&name);
+        self.name.replace(name);
+        result
+    }
 }
 
 /// How long the value prefix of this row's name is; none for rows of other tables and for damaged names.

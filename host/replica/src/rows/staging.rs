@@ -7,7 +7,7 @@ use numax_crdt::{Key, Kind, Origin, RowError, Rows};
 use numax_store::KvError;
 
 use super::{
-    name,
+    name::NameBuffer,
     origins::{self, Origins},
     overlay::Cell,
     shared::{Shared, row_error},
@@ -25,10 +25,11 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
-    pub(crate) fn put(&mut self, row: Bytes, cell: Cell) {
-        if let Some(old) = self.rows.get_mut(&row) {
+    pub(crate) fn put(&mut self, row: &[u8], cell: Cell) {
+        if let Some(old) = self.rows.get_mut(row) {
             *old = cell;
         } else {
+            let row = Bytes::copy_from_slice(row);
             self.order.push(row.clone());
             self.rows.insert(row, cell);
         }
@@ -58,7 +59,7 @@ impl Staging {
             state.origins.next().saturating_add(u32::try_from(self.new_origins.len()).unwrap_or(u32::MAX))
         };
         self.new_origins.push(*origin);
-        self.put(origins::row_name(number), Some(origins::encode(origin)));
+        self.put(&origins::row_name(number), Some(origins::encode(origin)));
         number
     }
 
@@ -95,48 +96,42 @@ impl Staging {
 pub(crate) struct StagedRows<'a> {
     shared: &'a Shared,
     staging: &'a mut Staging,
-    /// The value's prefix; names are made behind it.
-    prefix: Vec<u8>,
+    name: NameBuffer,
 }
 
 impl<'a> StagedRows<'a> {
     pub(crate) fn new(shared: &'a Shared, staging: &'a mut Staging, kind: Kind, key: &Key) -> Self {
-        Self { shared, staging, prefix: name::value_prefix(kind, key.as_bytes()) }
-    }
-
-    fn name(&self, sub: &[u8]) -> Vec<u8> {
-        [&self.prefix, sub].concat()
+        Self { shared, staging, name: NameBuffer::new(kind, key) }
     }
 }
 
 impl Rows for StagedRows<'_> {
     fn get(&self, sub: &[u8]) -> Result<Option<Bytes>, RowError> {
-        self.staging.get(self.shared, &self.name(sub)).map_err(|error| row_error(&error))
+        self.name.with(sub, |row| self.staging.get(self.shared, row)).map_err(|error| row_error(&error))
     }
 
     fn put(&mut self, sub: &[u8], value: Bytes) -> Result<(), RowError> {
-        let row = self.name(sub);
-        self.staging.put(row.into(), Some(value));
+        self.name.with(sub, |row| self.staging.put(row, Some(value)));
         Ok(())
     }
 
     fn delete(&mut self, sub: &[u8]) -> Result<(), RowError> {
-        let row = self.name(sub);
-        self.staging.put(row.into(), None);
+        self.name.with(sub, |row| self.staging.put(row, None));
         Ok(())
     }
 
     fn scan(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, RowError> {
         // No family scans when it applies an operation, so this may be plain: committed rows page by page, with
         // the group's own over them.
-        let after = after.map_or(Vec::new(), |sub| self.name(sub));
+        let after = after.map_or(Vec::new(), |sub| self.name.with(sub, <[u8]>::to_vec));
+        let prefix = self.name.with(b"", <[u8]>::to_vec);
         let mut staged: Vec<&Bytes> =
-            self.staging.order.iter().filter(|row| row.starts_with(&self.prefix)).collect();
+            self.staging.order.iter().filter(|row| row.starts_with(&prefix)).collect();
         staged.sort_unstable();
         let supplied = Supplied::new();
         let access = Access::new(self.shared, &supplied, true);
         let want = limit.saturating_add(staged.len());
-        let (mut rows, _) = access.rows(&self.prefix, &after, want, false)?;
+        let (mut rows, _) = access.rows(&prefix, &after, want, false)?;
         rows.retain(|(row, _)| !self.staging.rows.contains_key(row));
         for row in staged.into_iter().filter(|row| row[..] > after[..]) {
             if let Some(Some(value)) = self.staging.rows.get(row) {
@@ -145,7 +140,7 @@ impl Rows for StagedRows<'_> {
         }
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         rows.truncate(limit);
-        Ok(rows.into_iter().map(|(row, value)| (row.slice(self.prefix.len()..), value)).collect())
+        Ok(rows.into_iter().map(|(row, value)| (row.slice(prefix.len()..), value)).collect())
     }
 
     fn intern(&mut self, origin: &Origin) -> Result<u32, RowError> {

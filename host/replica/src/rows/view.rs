@@ -6,7 +6,7 @@ use bytes::Bytes;
 use numax_crdt::{Key, Kind, Origin, RowError, Rows};
 
 use super::{
-    name,
+    name::{self, NameBuffer},
     overlay::Cell,
     scan::{self, Page, Part, Want},
     shared::{Shared, State, row_error},
@@ -120,22 +120,18 @@ fn whole(state: &State, prefix: &[u8], after: &[u8], limit: usize) -> Option<Pag
 /// The rows of one value, for a family to read.
 pub(crate) struct View<'a> {
     access: &'a Access<'a>,
-    prefix: Vec<u8>,
+    name: NameBuffer,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(access: &'a Access<'a>, kind: Kind, key: &Key) -> Self {
-        Self { access, prefix: name::value_prefix(kind, key.as_bytes()) }
-    }
-
-    fn name(&self, sub: &[u8]) -> Vec<u8> {
-        [&self.prefix, sub].concat()
+        Self { access, name: NameBuffer::new(kind, key) }
     }
 }
 
 impl Rows for View<'_> {
     fn get(&self, sub: &[u8]) -> Result<Option<Bytes>, RowError> {
-        self.access.row(&self.name(sub))
+        self.name.with(sub, |row| self.access.row(row))
     }
 
     fn put(&mut self, _sub: &[u8], _value: Bytes) -> Result<(), RowError> {
@@ -147,9 +143,10 @@ impl Rows for View<'_> {
     }
 
     fn scan(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, RowError> {
-        let after = after.map_or(Vec::new(), |sub| self.name(sub));
-        let (rows, _) = self.access.rows(&self.prefix, &after, limit, false)?;
-        Ok(rows.into_iter().map(|(row, value)| (row.slice(self.prefix.len()..), value)).collect())
+        let after = after.map_or(Vec::new(), |sub| self.name.with(sub, <[u8]>::to_vec));
+        let prefix = self.name.with(b"", <[u8]>::to_vec);
+        let (rows, _) = self.access.rows(&prefix, &after, limit, false)?;
+        Ok(rows.into_iter().map(|(row, value)| (row.slice(prefix.len()..), value)).collect())
     }
 
     fn intern(&mut self, origin: &Origin) -> Result<u32, RowError> {

@@ -54,7 +54,8 @@ fn writer() {
             })
             .collect();
         for task in tasks {
-            task.await.unwrap();
+            // They end only by failing.
+            let _ = task.await;
         }
     });
 }

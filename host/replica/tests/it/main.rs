@@ -1,5 +1,7 @@
 //! What the replica promises, on simulated hardware where it can be, on real files where it must.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod basics;
 mod child;
 mod common;
