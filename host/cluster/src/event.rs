@@ -30,8 +30,10 @@ pub struct IngestOutcome {
     pub duplicates: u64,
     /// How many wait for batches before them.
     pub pending: u64,
-    /// How many were refused for good, because they are no valid batches.
+    /// How many were not taken for now: no room to wait, or an origin under suspicion.
     pub rejected: u64,
+    /// How many are no valid batches. The link they came by ends.
+    pub malformed: u64,
 }
 
 /// Something that happened.
@@ -197,6 +199,13 @@ pub enum Report {
     SelfLink {
         /// Which link.
         link: LinkId,
+    },
+    /// Some batches of a peer were not taken.
+    Rejected {
+        /// By which link.
+        link: LinkId,
+        /// How many.
+        batches: u64,
     },
     /// Batches of a peer could not be taken.
     IngestFailed {

@@ -38,6 +38,4 @@ mod sync;
 pub use cluster::Cluster;
 pub use config::{Config, Identity};
 pub use event::{Effect, Event, IngestOutcome, LinkId, Millis, PeerView, Report};
-/// Where a reader of the log goes on: a position that only the log understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LogCursor(pub u64);
+pub use numax_replica::LogCursor;

@@ -123,9 +123,12 @@ impl Cluster {
                 return;
             }
         };
-        if outcome.rejected > 0 {
-            let detail = format!("{} of your batches cannot be read", outcome.rejected);
+        if outcome.malformed > 0 {
+            let detail = format!("{} of your batches cannot be read", outcome.malformed);
             return self.refuse(link, WireError::OpRejected { detail }, fx);
+        }
+        if outcome.rejected > 0 {
+            fx.push(Effect::Report(Report::Rejected { link, batches: outcome.rejected }));
         }
         self.page_ingested(link, ingest.more, outcome.applied > 0, fx);
     }

@@ -111,7 +111,7 @@ fn bad_batches_end_the_link() {
     node.ready(3, 3, &[]);
     let effects = node.frame(3, Message::Push(vec![batch(3, 1, 5).1]));
     let [Effect::Ingest { request, .. }] = effects[..] else { panic!("{effects:?}") };
-    let outcome = Ok(IngestOutcome { rejected: 1, ..IngestOutcome::default() });
+    let outcome = Ok(IngestOutcome { malformed: 1, ..IngestOutcome::default() });
     let effects = node.step(Event::Ingested { request, outcome, vector: node.vector.clone() });
     assert!(matches!(closed(&effects), Some(WireError::OpRejected { .. })));
 }
@@ -126,4 +126,15 @@ fn a_replica_that_cannot_take_batches_does_not_end_the_link() {
     let effects = node.step(event);
     assert!(matches!(effects[..], [Effect::Report(Report::IngestFailed { .. })]), "{effects:?}");
     assert_eq!(node.core.peers().len(), 1);
+}
+
+#[test]
+fn batches_that_are_not_taken_for_now_are_only_reported() {
+    let mut node = Node::new(1, Config::default());
+    node.ready(2, 2, &[]);
+    let effects = node.frame(2, Message::Push(vec![batch(2, 1, 5).1]));
+    let [Effect::Ingest { request, .. }] = effects[..] else { panic!("{effects:?}") };
+    let outcome = Ok(IngestOutcome { rejected: 1, ..IngestOutcome::default() });
+    let effects = node.step(Event::Ingested { request, outcome, vector: node.vector.clone() });
+    assert_eq!(effects, [Effect::Report(Report::Rejected { link: LinkId(2), batches: 1 })]);
 }
