@@ -69,13 +69,14 @@ fn words(key: &Key, value: &Value<'_>, folder: &Path) -> Option<Vec<String>> {
 }
 
 fn module(value: &Value<'_>, folder: &Path) -> Option<ModuleConfig> {
-    let section = value.section(&["path", "policy", "name", "env"])?;
+    let section = value.section(&["path", "policy", "name", "build", "env"])?;
     let path = section.require("path", "the component, such as \"target/app.wasm\"")?.string()?.text;
     let text = |key: &str| section.get(key).and_then(|value| value.string()).map(|word| word.text);
     Some(ModuleConfig {
         path: folder.join(path),
         policy: text("policy").map(|policy| folder.join(policy)),
         name: text("name"),
+        build: text("build").map(|project| folder.join(project)),
         env: section.get("env").map(|value| env(&value)).unwrap_or_default(),
     })
 }

@@ -73,6 +73,8 @@ pub struct ModuleConfig {
     pub policy: Option<PathBuf>,
     /// What it is called in logs; without it, the file's stem.
     pub name: Option<String>,
+    /// The guest project that makes the component. It is built when the component is not there.
+    pub build: Option<PathBuf>,
     /// Variables of this module alone.
     pub env: Vec<(String, String)>,
 }
@@ -81,7 +83,7 @@ impl ModuleConfig {
     /// A module that is only a file.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), policy: None, name: None, env: Vec::new() }
+        Self { path: path.into(), policy: None, name: None, build: None, env: Vec::new() }
     }
 }
 

@@ -40,6 +40,7 @@ env  = { SHOP_COLOR = "red" }
 path   = "/abs/other.wasm"
 policy = "strict.toml"
 name   = "other"
+build  = "other"
 "#;
 
 fn from_file(text: &str) -> Result<NodeConfig, ConfigError> {
@@ -73,6 +74,7 @@ fn the_file_knows_every_setting() {
     assert_eq!(config.modules[0].path, folder.path().join("shop.wasm"));
     assert_eq!(config.modules[0].env, [("SHOP_COLOR".to_owned(), "red".to_owned())]);
     assert_eq!(config.modules[1].policy, Some(folder.path().join("strict.toml")));
+    assert_eq!(config.modules[1].build, Some(folder.path().join("other")));
     for section in KEYS.iter().map(|key| (key.section, key.name)) {
         assert!(ALL.contains(section.1), "{section:?} is not in the test's file");
     }
@@ -138,7 +140,11 @@ fn wrong_flags_and_variables_say_which() {
 fn wrong_files_say_where() {
     let table = [
         ("[netwrk]\n", "unknown key `netwrk`", "did you mean `network`?"),
-        ("[network]\nlisten_to = \"x\"\n", "unknown key `network.listen_to`", "did you mean `network.listen`"),
+        (
+            "[network]\nlisten_to = \"x\"\n",
+            "unknown key `network.listen_to`",
+            "did you mean `network.listen`",
+        ),
         ("[storage]\ndurability = \"fsinc\"\n", "`storage.durability`: `fsinc` is not known", ":2:14"),
         ("[storage]\ncache_rows = \"many\"\n", "must be a whole number", ":2:14"),
         ("[network]\npeers = \"a:1\"\n", "`network.peers` must be a list of strings", "this is a string"),

@@ -1,4 +1,7 @@
 //! What this crate promises.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod cluster;
 mod config;
+mod world;

@@ -1,0 +1,59 @@
+//! Work that must not hold the cluster's task up: reading the log and applying batches.
+
+use bytes::Bytes;
+use numax_cluster::{IngestOutcome, LogCursor};
+use numax_crdt::VersionVector;
+use numax_replica::Replica;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Finished work. The channel is unbounded, the work is not: the protocol limits how many reads
+/// and how many bytes of batches are under way.
+pub(super) enum Done {
+    Ingested { request: u64, outcome: Result<IngestOutcome, String> },
+    Page { request: u64, batches: Vec<Bytes>, next: Option<LogCursor> },
+    Unreadable { request: u64, reason: String },
+}
+
+/// Where finished work goes. A receiver that is gone is shutting down.
+pub(super) type Results = UnboundedSender<Done>;
+
+/// Applies a peer's batches.
+pub(super) fn ingest(replica: &Replica, results: &Results, request: u64, batches: Vec<Bytes>) {
+    let (replica, results) = (replica.clone(), results.clone());
+    tokio::spawn(async move {
+        let outcome = match replica.ingest(batches).await {
+            Ok(done) => Ok(IngestOutcome {
+                applied: count(done.applied),
+                duplicates: count(done.duplicates),
+                pending: count(done.pending),
+                rejected: count(done.rejected),
+                malformed: 0,
+            }),
+            Err(error) => Err(error.to_string()),
+        };
+        let _ = results.send(Done::Ingested { request, outcome });
+    });
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// Reads a page of the log on a thread that may block.
+pub(super) fn read_log(
+    replica: &Replica,
+    results: &Results,
+    request: u64,
+    after: VersionVector,
+    cursor: Option<LogCursor>,
+    max_bytes: usize,
+) {
+    let (replica, results) = (replica.clone(), results.clone());
+    tokio::task::spawn_blocking(move || {
+        let done = match replica.batches_after(&after, cursor, max_bytes) {
+            Ok(page) => Done::Page { request, batches: page.batches, next: page.next },
+            Err(error) => Done::Unreadable { request, reason: error.to_string() },
+        };
+        let _ = results.send(done);
+    });
+}

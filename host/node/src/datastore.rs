@@ -1,0 +1,81 @@
+//! The datastore, opened when it is first needed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use numax_crdt::NodeId;
+use numax_net::NodeKey;
+use numax_replica::{CoreConfig, Durability, Replica, ReplicaConfig};
+use numax_store::Engine;
+use tokio::sync::OnceCell;
+
+use crate::NodeError;
+use crate::config::{self, NodeConfig};
+
+/// A datastore that may not be open yet.
+#[derive(Debug)]
+pub(crate) struct Datastore {
+    path: PathBuf,
+    engine: Engine,
+    durability: Durability,
+    cache_rows: usize,
+    open: OnceCell<Open>,
+}
+
+/// An open datastore.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub replica: Replica,
+    pub node: NodeId,
+}
+
+impl Datastore {
+    pub(crate) fn new(config: &NodeConfig) -> Arc<Self> {
+        Arc::new(Self {
+            path: config.datastore.value.clone(),
+            engine: match config.engine.value {
+                config::Engine::Sled => Engine::Sled,
+            },
+            durability: match config.durability.value {
+                config::Durability::Fsync => Durability::Fsync,
+                config::Durability::Interval => Durability::Interval(config.interval.value),
+                config::Durability::None => Durability::None,
+            },
+            cache_rows: config.cache_rows.value,
+            open: OnceCell::new(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &PathBuf {
+        &self.path
+    }
+
+    /// Opens it, or gives what is open. A failure is not remembered: the next call tries again.
+    pub(crate) async fn open(&self) -> Result<&Open, NodeError> {
+        self.open.get_or_try_init(|| self.open_now()).await
+    }
+
+    /// What is open, if anything.
+    pub(crate) fn opened(&self) -> Option<&Open> {
+        self.open.get()
+    }
+
+    async fn open_now(&self) -> Result<Open, NodeError> {
+        let path = self.path.clone();
+        let (engine, durability, cache_rows) = (self.engine, self.durability, self.cache_rows);
+        let opening = tokio::task::spawn_blocking(move || {
+            let node = NodeKey::load_or_create(&path)?.id();
+            let config = ReplicaConfig {
+                engine,
+                core: CoreConfig { durability, cache_rows, ..CoreConfig::new(node) },
+                ..ReplicaConfig::new(&path, node)
+            };
+            let replica = Replica::open(config).map_err(|source| NodeError::Datastore { path, source })?;
+            Ok(Open { replica, node })
+        });
+        match opening.await {
+            Ok(opened) => opened,
+            Err(error) => Err(NodeError::Internal(format!("opening the datastore did not end: {error}"))),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A node: what its modules see, and how it ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use numax_crdt::NodeId;
+use numax_replica::Replica;
+use numax_runtime::{Backend, PeerView};
+
+use crate::NodeError;
+use crate::cluster::ClusterHandle;
+use crate::config::NodeConfig;
+use crate::datastore::Datastore;
+
+/// A running node. Clones are the same node.
+#[derive(Clone)]
+pub struct Node {
+    datastore: Arc<Datastore>,
+    cluster: Option<Arc<ClusterHandle>>,
+}
+
+/// Where other nodes reach this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterAddress {
+    /// None for a node that only dials.
+    pub listen: Option<SocketAddr>,
+    /// This node.
+    pub node: NodeId,
+}
+
+impl Node {
+    /// Starts a node: its cluster if the configuration says `listen` or `peers`, else nothing yet.
+    ///
+    /// # Errors
+    /// A datastore that cannot be opened, certificates that are missing or do not fit, an address
+    /// that cannot be listened on.
+    pub async fn start(config: &NodeConfig) -> Result<Self, NodeError> {
+        let datastore = Datastore::new(config);
+        let clustered = config.listen.value.is_some() || !config.peers.value.is_empty();
+        let cluster = match clustered {
+            true => Some(Arc::new(ClusterHandle::start(config, &datastore).await?)),
+            false => None,
+        };
+        Ok(Self { datastore, cluster })
+    }
+
+    /// Opens the datastore now, for who cannot do without it.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub async fn open(&self) -> Result<Replica, NodeError> {
+        Ok(self.datastore.open().await?.replica.clone())
+    }
+
+    /// Where the cluster listens, if there is one.
+    #[must_use]
+    pub fn cluster_address(&self) -> Option<ClusterAddress> {
+        self.cluster.as_ref().map(|cluster| cluster.address())
+    }
+
+    /// Ends the node: tells the peers, ends the links, then closes the datastore with everything
+    /// on the disk. Modules must have ended before.
+    pub async fn shutdown(&self) {
+        if let Some(cluster) = &self.cluster {
+            cluster.shutdown().await;
+        }
+        if let Some(open) = self.datastore.opened() {
+            if let Err(error) = open.replica.shutdown().await {
+                tracing::error!("the datastore did not close in order; it will go on from its log: {error}");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("datastore", self.datastore.path()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl Backend for Node {
+    async fn replica(&self) -> Result<Replica, String> {
+        self.open().await.map_err(|error| error.to_string())
+    }
+
+    async fn node_id(&self) -> Result<NodeId, String> {
+        self.datastore.open().await.map(|open| open.node).map_err(|error| error.to_string())
+    }
+
+    fn peers(&self) -> Vec<PeerView> {
+        self.cluster.as_ref().map(|cluster| cluster.peers()).unwrap_or_default()
+    }
+}
