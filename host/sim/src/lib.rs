@@ -1,1 +1,46 @@
-//! Skeleton.
+//! The deterministic simulator: the real replica core and the real node protocol under a simulated network, clock and
+//! disk.
+//!
+//! One seed is one run. It decides the cluster, its settings, everything that guests do and everything that goes wrong
+//! ([`plan`]); the run lets it happen in simulated time ([`run`]) while an [`oracle`] watches that the promises of the
+//! data model are kept. The same seed gives the same run, step by step, which its trace hash shows.
+//!
+//! What is real: `numax_replica::Core` with its drafts, log and rows, `numax_cluster::Cluster`, the wire codec. What is
+//! simulated: everything they do not do themselves. The threads around a core are not simulated, but what they make
+//! possible is: commits happen between the beginning and the end of a sync and of a flush.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+mod act;
+mod hurt;
+mod inspect;
+pub mod model;
+pub mod net;
+pub mod node;
+pub mod oracle;
+pub mod outcome;
+pub mod plan;
+pub mod schedule;
+pub mod suite;
+pub mod trace;
+pub mod workload;
+mod world;
+
+pub use outcome::{Outcome, Stats};
+pub use plan::{Plan, Scenario};
+
+use numax_crdt::NodeId;
+use numax_replica::CoreConfig;
+
+/// Runs a plan to its end.
+#[must_use]
+pub fn run(plan: &Plan) -> Outcome {
+    let config = CoreConfig {
+        durability: plan.durability,
+        cache_rows: plan.cache_rows,
+        segment_bytes: plan.segment_bytes,
+        ..CoreConfig::new(NodeId::default())
+    };
+    world::World::new(plan, config).run()
+}

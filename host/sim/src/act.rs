@@ -1,0 +1,321 @@
+//! What nodes do: turns, commits, syncs, and carrying out what the protocol asks for.
+
+use crate::net::Fate;
+use crate::node::Job;
+use crate::oracle::Turn;
+use crate::plan::Fault;
+use crate::trace::fingerprint;
+use crate::workload;
+use crate::world::{What, World};
+use bytes::Bytes;
+use numax_cluster::{Effect, Event, IngestOutcome, LinkId, LogCursor, Millis, Report};
+use numax_crdt::{BatchHeader, VersionVector};
+use numax_replica::{Durability, Response};
+use numax_wire::{Message, decode, encode};
+use rand::RngExt;
+
+impl World<'_> {
+    /// Gives a node's protocol an event and carries out what it asks for.
+    pub(crate) fn step(&mut self, node: usize, event: Event) {
+        let now = Millis(self.now);
+        let mut effects = Vec::new();
+        let Some(life) = self.nodes.get_mut(node).and_then(|node| node.life.as_mut()) else { return };
+        life.cluster.step(now, event, &mut effects);
+        for effect in effects {
+            self.effect(node, effect);
+        }
+    }
+
+    fn effect(&mut self, node: usize, effect: Effect) {
+        let Some(life) = self.life_number(node) else { return };
+        match effect {
+            Effect::Send { link, message } => self.send(node, link, &message),
+            Effect::Close { link, .. } => self.cut(link, None),
+            Effect::Ingest { request, batches, .. } => self.enqueue(node, Job::Ingest(request, batches)),
+            Effect::ReadLog { request, after, cursor, max_bytes } => {
+                let at = self.soon(0, 5);
+                self.schedule.put(at, What::Read { node, life, request, after, cursor, max_bytes });
+            }
+            Effect::TimerAt(at) => {
+                if let Some(life) = self.life(node, life) {
+                    life.timer = at.0;
+                }
+                self.schedule.put(at.0.max(self.now), What::Timer { node, life });
+            }
+            Effect::PeerReady { .. } => {}
+            Effect::Report(report) => self.report(node, &report),
+        }
+    }
+
+    fn report(&mut self, node: usize, report: &Report) {
+        self.trace.note((self.now, "report", node, std::mem::discriminant(report)));
+        match report {
+            Report::DuplicateOrigin { origin } => {
+                self.oracle.violation("once", format!("node {node} met its origin {origin} elsewhere"));
+            }
+            // A hello that is lost is all a good network needs to do for a refusal.
+            Report::Refused { error, .. } if self.plan.net.loss == 0 && !self.has_partitions() => {
+                self.oracle.violation("protocol", format!("node {node} refused a good peer: {error}"));
+            }
+            Report::SelfLink { .. } => {
+                self.oracle.violation("protocol", format!("node {node} took a peer for itself"));
+            }
+            _ => {}
+        }
+    }
+
+    fn has_partitions(&self) -> bool {
+        self.plan.faults.iter().any(|(_, fault)| matches!(fault, Fault::Partition(_)))
+    }
+
+    fn send(&mut self, node: usize, link: LinkId, message: &Message) {
+        let Some(to) = self.net.other_end(link, node) else { return };
+        let frame = encode(message);
+        self.stats.frames += 1;
+        match self.net.send(self.now, node, link, &frame, &mut self.rng) {
+            Fate::Arrives(times) => {
+                for at in times {
+                    self.schedule.put(at, What::Frame { node: to, link, frame: frame.clone() });
+                }
+            }
+            Fate::Breaks => self.cut(link, None),
+        }
+    }
+
+    pub(crate) fn frame(&mut self, node: usize, link: LinkId, frame: Bytes) {
+        // What was on its way when a connection broke is lost.
+        if self.net.other_end(link, node).is_none() || self.life_number(node).is_none() {
+            return;
+        }
+        self.trace.note((self.now, "frame", node, link, fingerprint(&frame)));
+        match decode(frame) {
+            Ok(message) => self.step(node, Event::Frame { link, message }),
+            Err(error) => self.step(node, Event::BadFrame { link, error: error.into() }),
+        }
+    }
+
+    /// Tries to connect a line.
+    pub(crate) fn dial(&mut self, line: usize) {
+        let Some((a, b)) = self.net.ends(line) else { return };
+        let lives = (self.life_number(a), self.life_number(b));
+        if let (Some(first), Some(second)) = lives
+            && self.net.can_connect(line)
+            && let Some((link, takes)) = self.net.connect(line)
+        {
+            let at = self.now + takes;
+            self.schedule.put(at, What::LinkUp { node: a, life: first, link, peer: b, dialed: true });
+            self.schedule.put(at, What::LinkUp { node: b, life: second, link, peer: a, dialed: false });
+        } else {
+            let at = self.soon(200, 2_000);
+            self.schedule.put(at, What::Dial(line));
+        }
+    }
+
+    /// Ends a connection. Its ends hear of it some time later, a dead one never.
+    pub(crate) fn cut(&mut self, link: LinkId, dead: Option<usize>) {
+        let Some((line, (a, b))) = self.net.disconnect(link) else { return };
+        for node in [a, b] {
+            if dead != Some(node)
+                && let Some(life) = self.life_number(node)
+            {
+                let most = if dead.is_some() { 15_000 } else { 200 };
+                let at = self.soon(0, most);
+                self.schedule.put(at, What::LinkDown { node, life, link });
+            }
+        }
+        let at = self.soon(200, 2_000);
+        self.schedule.put(at, What::Dial(line));
+    }
+
+    /// A guest runs a turn.
+    pub(crate) fn turn(&mut self, node: usize, life: u64) {
+        if self.quiet {
+            return;
+        }
+        self.turns += 1;
+        let number = self.turns;
+        let Some(reader) = self.life(node, life).map(|life| life.core.reader()) else { return };
+        let again = self.soon(1, 2 * self.plan.turn_ms);
+        self.schedule.put(again, What::Turn { node, life });
+        match workload::turn(reader, number, &mut self.rng) {
+            Ok((mut draft, increments, operations)) => {
+                self.stats.operations += operations;
+                // Some guests trap at the end, and nothing must be left of what they did.
+                if self.rng.random_range(0..20) == 0 {
+                    draft.rollback();
+                    if !draft.is_empty() || !draft.take().is_empty() {
+                        self.oracle
+                            .violation("turns", format!("turn {number} left something after its rollback"));
+                    }
+                    return;
+                }
+                self.stats.turns += 1;
+                self.oracle.attempted(number, Turn { increments });
+                let batch = draft.take();
+                let at = self.soon(0, 50);
+                self.schedule.put(at, What::Submit { node, life, turn: number, batch });
+            }
+            Err(error) => {
+                if !self.died(node) {
+                    self.oracle.violation("turns", format!("turn {number} on node {node}: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Gives the committer something to do.
+    pub(crate) fn enqueue(&mut self, node: usize, job: Job) {
+        let at = self.soon(0, 8);
+        let Some(life) = self.nodes.get_mut(node).and_then(|node| node.life.as_mut()) else { return };
+        life.queue.push(job);
+        if !life.awake {
+            life.awake = true;
+            let life = life.number;
+            self.schedule.put(at, What::Commit { node, life });
+        }
+    }
+
+    /// Works off the queue as one group.
+    pub(crate) fn commit(&mut self, node: usize, number: u64) {
+        let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
+        let Some(life) = self.life(node, number) else { return };
+        life.awake = false;
+        let jobs = std::mem::take(&mut life.queue);
+        let outcome = life.core.run_group(jobs.iter().map(Job::request).collect(), wall);
+        let vector = life.core.vector().clone();
+        if self.died(node) {
+            return;
+        }
+        self.trace.note((self.now, "commit", node, jobs.len(), vector.digest()));
+        self.stats.applied += outcome.applied.len() as u64;
+        for applied in &outcome.applied {
+            self.oracle.applied(node, applied.dot, &applied.bytes);
+        }
+        self.oracle.vector(node, &vector);
+        if self.config.durability == Durability::Fsync {
+            self.oracle.synced(node, vector.clone());
+        }
+        let mut answers = Vec::new();
+        for (job, result) in jobs.into_iter().zip(outcome.results) {
+            match (job, result) {
+                (Job::Turn(turn, _), Ok(Response::Committed(ticket))) => {
+                    if let Some(dot) = ticket.dot {
+                        self.oracle.committed(turn, dot);
+                        self.oracle.acknowledged(dot);
+                    }
+                    self.stats.acknowledged += 1;
+                }
+                (Job::Ingest(request, _), Ok(Response::Ingested(ingested))) => {
+                    let count = |count: usize| count as u64;
+                    let outcome = IngestOutcome {
+                        applied: count(ingested.applied),
+                        duplicates: count(ingested.duplicates),
+                        pending: count(ingested.pending),
+                        rejected: count(ingested.rejected),
+                        malformed: 0,
+                    };
+                    answers.push((request, Ok(outcome)));
+                }
+                (Job::Ingest(request, _), Err(error)) => answers.push((request, Err(error.to_string()))),
+                // Not committed: the guest is told, and nothing of it may be there.
+                (Job::Turn(..), Err(_)) => {}
+                (_, Ok(other)) => {
+                    self.oracle.violation("turns", format!("an answer to another request: {other:?}"))
+                }
+            }
+        }
+        if !outcome.applied.is_empty() {
+            let batches =
+                outcome.applied.iter().map(|applied| (applied.dot, applied.bytes.clone())).collect();
+            self.step(node, Event::Applied { batches, vector: vector.clone() });
+        }
+        for (request, outcome) in answers {
+            self.step(node, Event::Ingested { request, outcome, vector: vector.clone() });
+        }
+        self.inspect_health(node);
+    }
+
+    /// Reads a page of the log for a peer.
+    pub(crate) fn read(
+        &mut self,
+        node: usize,
+        number: u64,
+        request: u64,
+        after: &VersionVector,
+        cursor: Option<LogCursor>,
+        max_bytes: usize,
+    ) {
+        let Some(life) = self.life(node, number) else { return };
+        let page = life.core.batches_after(after, cursor, max_bytes);
+        if self.died(node) {
+            return;
+        }
+        match page {
+            Ok(page) => {
+                for batch in &page.batches {
+                    if let Ok(header) = BatchHeader::peek(batch) {
+                        self.oracle.payload(node, header.dot(), batch);
+                    }
+                }
+                self.step(node, Event::LogPage { request, batches: page.batches, next: page.next });
+            }
+            Err(error) => {
+                self.oracle.violation("log", format!("node {node} cannot read its log: {error}"));
+                self.step(node, Event::LogFailed { request, reason: error.to_string() });
+            }
+        }
+    }
+
+    /// Begins a sync of the log, or ends the one that runs: other things happen in between, as on a thread of its own.
+    pub(crate) fn sync(&mut self, node: usize, number: u64) {
+        let idle = self.soon(50, 150);
+        let busy = self.soon(0, 20);
+        let Some(life) = self.life(node, number) else { return };
+        let at = match life.syncing.take() {
+            Some((job, vector)) => {
+                let result = job.run();
+                life.core.finish_sync(&job, &result);
+                if self.died(node) {
+                    return;
+                }
+                if result.is_ok() {
+                    self.oracle.synced(node, vector);
+                }
+                idle
+            }
+            None => {
+                let vector = life.core.vector().clone();
+                let job = life.core.begin_sync();
+                life.syncing = job.map(|job| (job, vector));
+                if self.died(node) {
+                    return;
+                }
+                busy
+            }
+        };
+        self.schedule.put(at, What::Sync { node, life: number });
+    }
+
+    /// Begins to move rows to the engine, or ends the move that runs.
+    pub(crate) fn flush(&mut self, node: usize, number: u64) {
+        let idle = self.soon(100, 2_000);
+        let busy = self.soon(0, 50);
+        let durably = self.rng.random();
+        let Some(life) = self.life(node, number) else { return };
+        let at = match life.flushing.take() {
+            Some(job) => {
+                let outcome = job.run();
+                // A failure is tried again; what matters is that nothing is lost by it.
+                let _ = life.core.finish_flush(&job, outcome);
+                idle
+            }
+            None => {
+                life.flushing = life.core.begin_flush(durably);
+                busy
+            }
+        };
+        if !self.died(node) {
+            self.schedule.put(at, What::Flush { node, life: number });
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Looking into nodes: do they keep their promises?
+
+use crate::model::{Model, Visible};
+use crate::workload::{TURN_KEY, with_rows};
+use crate::world::World;
+use bytes::Bytes;
+use numax_crdt::{Batch, Key, Kind, VersionVector};
+use numax_replica::{Core, Draft, DraftError, Health};
+
+/// Entries of a page when everything is read. Small, so that there are many pages.
+const PAGE: usize = 7;
+
+impl World<'_> {
+    /// A node is back: it has what was promised, its log says what its vector says, and its rows are those of its log.
+    pub(crate) fn inspect_start(&mut self, node: usize, vector: &VersionVector) {
+        self.oracle.returned(node, vector);
+        self.inspect_log(node, self.nodes.len() < 5);
+        self.inspect_turn(node, vector);
+    }
+
+    /// The node-local part of the last turn is there exactly if its replicated part is.
+    fn inspect_turn(&mut self, node: usize, vector: &VersionVector) {
+        let Some(machine) = self.nodes.get(node) else { return };
+        let (Some(life), Some(origin)) = (&machine.life, machine.wrote_under) else { return };
+        let mut draft = Draft::new(life.core.reader(), 0);
+        let found = with_rows(&mut draft, |draft| draft.kv_get(TURN_KEY));
+        let last = self.oracle.last_turn(vector, &origin);
+        let found = match found {
+            Ok(bytes) => bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()),
+            Err(error) => {
+                return self.oracle.violation("state", format!("node {node} cannot be read: {error}"));
+            }
+        };
+        // A turn whose commit was not answered, or that wrote nothing but this, may have come after.
+        let later = found.is_some_and(|turn| !self.oracle.has_dot(turn));
+        if last.is_some() && found != last && !later {
+            self.oracle.violation("turns", format!("node {node} has {found:?} of the turn {last:?}"));
+        }
+    }
+
+    pub(crate) fn inspect_health(&mut self, node: usize) {
+        let Some(life) = self.nodes.get(node).and_then(|node| node.life.as_ref()) else { return };
+        let quarantined = life.core.quarantined().len();
+        match life.core.health() {
+            Health::DuplicateOrigin => {
+                self.oracle.violation("once", format!("node {node} found its own origin elsewhere"));
+            }
+            // The disk failed. Its process is started anew, as a supervisor would.
+            Health::ReadOnly(_) => self.crash(node, crate::plan::Crash::Process, 1_000),
+            Health::Ok if quarantined > 0 => {
+                self.oracle.violation("once", format!("node {node} found two batches under one dot"));
+            }
+            Health::Ok => {}
+        }
+    }
+
+    /// The log holds, without gaps, what the vector says; with `deeply` also rows are what the log makes them.
+    fn inspect_log(&mut self, node: usize, deeply: bool) {
+        let Some(life) = self.nodes.get_mut(node).and_then(|node| node.life.as_mut()) else { return };
+        let batches = match read_log(&mut life.core) {
+            Ok(batches) => batches,
+            Err(error) => return self.oracle.violation("log", format!("node {node}: {error}")),
+        };
+        let mut vector = VersionVector::default();
+        let mut model = Model::default();
+        for (batch, bytes) in &batches {
+            self.oracle.payload(node, batch.dot(), bytes);
+            if !vector.advance(batch.dot()) {
+                return self
+                    .oracle
+                    .violation("order", format!("node {node} has {} out of order in its log", batch.dot()));
+            }
+            if let Some((origin, seq)) = batch.deps.iter().find(|(origin, seq)| vector.get(origin) < *seq) {
+                let detail = format!("node {node} has {} before {origin}#{seq} in its log", batch.dot());
+                return self.oracle.violation("order", detail);
+            }
+            if deeply {
+                model.apply(batch);
+            }
+        }
+        self.oracle.vector(node, &vector);
+        if deeply {
+            self.inspect_rows(node, &model.visible());
+        }
+    }
+
+    fn inspect_rows(&mut self, node: usize, want: &Visible) {
+        let Some(life) = self.nodes.get(node).and_then(|node| node.life.as_ref()) else { return };
+        match visible(&mut Draft::new(life.core.reader(), 0)) {
+            Ok(have) if have == *want => {}
+            Ok(have) => {
+                let differs = want.iter().find(|(name, value)| have.get(*name) != Some(value));
+                let extra = have.keys().find(|name| !want.contains_key(*name));
+                let found = differs.and_then(|(name, _)| have.get(name));
+                let detail = format!(
+                    "node {node} does not read what is in its log: {differs:?}, it has {found:?}, or too much: {extra:?}"
+                );
+                self.oracle.violation("state", detail);
+            }
+            Err(error) => self.oracle.violation("state", format!("node {node} cannot be read: {error}")),
+        }
+    }
+
+    /// Whether all nodes run and have applied the same, with nothing under way.
+    pub(crate) fn agree(&self) -> bool {
+        let mut vectors = self.nodes.iter().map(|node| {
+            let life = node.life.as_ref().filter(|life| life.queue.is_empty())?;
+            Some(life.core.vector())
+        });
+        let first = vectors.next().flatten();
+        first.is_some() && vectors.all(|vector| vector == first)
+    }
+
+    /// What stands between the nodes and agreement, for a report.
+    pub(crate) fn disagreement(&self) -> String {
+        let of = |(index, node): (usize, &crate::node::Node)| match &node.life {
+            None => format!("node {index} is down"),
+            Some(life) => {
+                let all: u64 = life.core.vector().iter().map(|(_, seq)| seq).sum();
+                let ready = life.cluster.peers().iter().filter(|peer| peer.ready).count();
+                format!("node {index} has {all} batches, {ready} peers, {} pending", life.core.pending())
+            }
+        };
+        let all: Vec<String> = self.nodes.iter().enumerate().map(of).collect();
+        all.join("; ")
+    }
+
+    /// At the end: everything that was acknowledged is everywhere, and all is the same.
+    pub(crate) fn inspect_all(&mut self) {
+        let mut hashes = Vec::new();
+        for node in 0..self.nodes.len() {
+            self.inspect_log(node, true);
+            let Some(life) = self.nodes.get(node).and_then(|node| node.life.as_ref()) else { continue };
+            let vector = life.core.vector().clone();
+            match life.core.state_hash() {
+                Ok(hash) => hashes.push(hash),
+                Err(error) => self.oracle.violation("state", format!("node {node} cannot be read: {error}")),
+            }
+            self.oracle.complete(node, &vector);
+        }
+        if hashes.windows(2).any(|pair| pair.first() != pair.last()) {
+            self.oracle.violation("convergence", "equal vectors, but not equal states".into());
+        }
+        let Some(life) = self.nodes.first().and_then(|node| node.life.as_ref()) else { return };
+        let Ok(all) = visible(&mut Draft::new(life.core.reader(), 0)) else { return };
+        self.trace.note(&all);
+        for ((kind, key), value) in &all {
+            let counter = [Kind::GCounter as u8, Kind::PnCounter as u8].contains(kind);
+            let number = value.first().and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse().ok());
+            if let (true, Some(number)) = (counter, number) {
+                self.oracle.counter(*kind, key, number);
+            }
+        }
+    }
+}
+
+fn read_log(core: &mut Core) -> Result<Vec<(Batch, Bytes)>, String> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = core
+            .batches_after(&VersionVector::default(), cursor, 64 * 1024)
+            .map_err(|error| error.to_string())?;
+        for bytes in page.batches {
+            all.push((Batch::decode(bytes.clone()).map_err(|error| error.to_string())?, bytes));
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// Everything that a reader sees.
+fn visible(draft: &mut Draft) -> Result<Visible, DraftError> {
+    let mut all = Visible::new();
+    let text = |text: String| vec![(Bytes::new(), Bytes::from(text))];
+    for kind in Core::kinds() {
+        let mut after: Option<Bytes> = None;
+        loop {
+            let page = with_rows(draft, |draft| draft.keys(kind, b"", after.as_deref(), PAGE))?;
+            for name in page.items {
+                let key = Key::new(name.clone()).map_err(|error| DraftError::Invalid(error.to_string()))?;
+                let value = match kind {
+                    Kind::GCounter => {
+                        text(with_rows(draft, |draft| draft.g_counter_value(&key))?.to_string())
+                    }
+                    Kind::PnCounter => {
+                        text(with_rows(draft, |draft| draft.pn_counter_value(&key))?.to_string())
+                    }
+                    Kind::LwwRegister => with_rows(draft, |draft| draft.register_get(&key))?
+                        .map(|value| vec![(Bytes::new(), value)])
+                        .unwrap_or_default(),
+                    Kind::LwwMap => entries(draft, &key)?,
+                    Kind::OrSet => elements(draft, &key)?,
+                    Kind::Rga | Kind::Text => Vec::new(),
+                };
+                all.insert((kind as u8, name), value);
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn entries(draft: &mut Draft, key: &Key) -> Result<Vec<(Bytes, Bytes)>, DraftError> {
+    let mut all = Vec::new();
+    let mut after: Option<Bytes> = None;
+    loop {
+        let page = with_rows(draft, |draft| draft.map_entries(key, after.as_deref(), PAGE))?;
+        all.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let size = with_rows(draft, |draft| draft.map_size(key))?;
+    counted(all, size)
+}
+
+fn elements(draft: &mut Draft, key: &Key) -> Result<Vec<(Bytes, Bytes)>, DraftError> {
+    let mut all = Vec::new();
+    let mut after: Option<Bytes> = None;
+    loop {
+        let page = with_rows(draft, |draft| draft.set_elements(key, after.as_deref(), PAGE))?;
+        all.extend(page.items.into_iter().map(|element| (element, Bytes::new())));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let size = with_rows(draft, |draft| draft.set_size(key))?;
+    counted(all, size)
+}
+
+fn counted(all: Vec<(Bytes, Bytes)>, size: u64) -> Result<Vec<(Bytes, Bytes)>, DraftError> {
+    if all.len() as u64 == size {
+        Ok(all)
+    } else {
+        Err(DraftError::Invalid(format!("{} entries, but a size of {size}", all.len())))
+    }
+}

@@ -1,0 +1,222 @@
+//! One simulated machine: its disk, its clock, and the process that may run on it.
+
+use crate::plan::{Crash, Plan};
+use numax_cluster::{Cluster, Config, Identity};
+use numax_crdt::{Dot, NodeId, Origin};
+use numax_replica::core::{FlushJob, SyncJob};
+use numax_replica::{Core, CoreConfig, HostFacts, OpenError, Request};
+use numax_store::mem::MemBackend;
+use numax_store::{FaultPlan, Faults, MemDisk, Survives};
+use std::sync::Arc;
+
+/// What is on a machine's disk.
+pub struct Storage {
+    disk: MemDisk,
+    engine: Arc<MemBackend>,
+    /// Of the disk that runs; the fault plan is set here.
+    pub faults: Faults,
+}
+
+impl Storage {
+    /// An empty disk.
+    pub fn new() -> Self {
+        let faults = Faults::default();
+        Self {
+            disk: MemDisk::with_faults(faults.clone()),
+            engine: Arc::new(MemBackend::with_faults(faults.clone())),
+            faults,
+        }
+    }
+
+    /// What is found after a crash. The disk can be used after [`repaired`](Self::repaired).
+    pub fn crash(&self, how: Crash) -> Self {
+        let survives = match how {
+            Crash::Process => Survives::Everything,
+            Crash::Power(choice) if choice % 4 == 0 => Survives::SyncedOnly,
+            Crash::Power(choice) => Survives::Chosen(choice),
+        };
+        let (disk, engine) = (self.disk.crash(survives), self.engine.crash(survives));
+        Self { faults: disk.faults().clone(), disk, engine: Arc::new(engine) }
+    }
+
+    /// A copy of everything as it stands.
+    pub fn copy(&self) -> Self {
+        let (disk, engine) = (self.disk.snapshot(), self.engine.snapshot());
+        Self { faults: disk.faults().clone(), disk, engine: Arc::new(engine) }
+    }
+
+    /// The disk, for a mark that says it was restored.
+    pub fn disk(&self) -> &MemDisk {
+        &self.disk
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the committer has to do.
+pub enum Job {
+    /// Commit a turn.
+    Turn(u64, numax_replica::LocalBatch),
+    /// Apply batches of a peer; answer to this request of the cluster.
+    Ingest(u64, Vec<bytes::Bytes>),
+}
+
+impl Job {
+    /// The committer's request for it.
+    pub fn request(&self) -> Request {
+        match self {
+            Self::Turn(_, batch) => Request::Commit(batch.clone()),
+            Self::Ingest(_, batches) => Request::Ingest(batches.clone()),
+        }
+    }
+}
+
+/// A running process.
+pub struct Life {
+    /// Tells it from those before.
+    pub number: u64,
+    /// The datastore.
+    pub core: Core,
+    /// The protocol.
+    pub cluster: Cluster,
+    /// What waits for the committer.
+    pub queue: Vec<Job>,
+    /// Whether the committer will look at the queue.
+    pub awake: bool,
+    /// A sync that runs, and what it covers.
+    pub syncing: Option<(SyncJob, numax_crdt::VersionVector)>,
+    /// A flush that runs.
+    pub flushing: Option<FlushJob>,
+    /// The timer that was set last.
+    pub timer: u64,
+    /// Turns that are committed but not yet durable as configured.
+    pub unacknowledged: Vec<(u64, Dot)>,
+}
+
+/// A machine.
+pub struct Node {
+    /// Its name everywhere.
+    pub id: NodeId,
+    /// Its disk.
+    pub storage: Storage,
+    /// Its process, if one runs.
+    pub life: Option<Life>,
+    /// How many processes have run.
+    pub lives: u64,
+    /// How its process will end at the storage operation that is planned, and for how long it stays down.
+    pub doom: Option<(Crash, u64)>,
+    /// Its disk may fail.
+    pub bad_disk: bool,
+    /// Wall clock against the true time, in milliseconds.
+    pub skew: i64,
+    /// Starts of the machine.
+    boots: u64,
+    /// Which disk is in it.
+    disk_number: u64,
+    /// An old copy of the disk and what was promised then.
+    pub copy: Option<(Storage, numax_crdt::VersionVector)>,
+    /// What the last process wrote under.
+    pub wrote_under: Option<Origin>,
+}
+
+impl Node {
+    /// A machine that was never started.
+    pub fn new(index: usize, skew: i64) -> Self {
+        let mut id = [0; 32];
+        id.fill(u8::try_from(index + 1).unwrap_or(u8::MAX));
+        Self {
+            id: NodeId(id),
+            storage: Storage::new(),
+            life: None,
+            lives: 0,
+            doom: None,
+            bad_disk: false,
+            skew,
+            boots: 1,
+            disk_number: 1,
+            copy: None,
+            wrote_under: None,
+        }
+    }
+
+    /// What the machine's wall clock says at a time of the simulation.
+    pub fn wall(&self, now: u64) -> u64 {
+        // Some day in 2026.
+        const START: u64 = 1_780_000_000_000;
+        (START + now).saturating_add_signed(self.skew)
+    }
+
+    /// Ends the process, if one runs.
+    pub fn crash(&mut self, how: Crash) {
+        if matches!(how, Crash::Power(_)) {
+            self.boots += 1;
+        }
+        self.wrote_under = self.life.take().map(|life| life.core.origin());
+        self.doom = None;
+        self.bad_disk = false;
+        self.storage = self.storage.crash(how);
+    }
+
+    /// Puts the old copy into the machine, as another disk if nothing in it says that it is one.
+    pub fn restore(&mut self, copy: Storage, another_disk: bool) {
+        if another_disk {
+            self.disk_number += 1;
+        }
+        self.storage = copy;
+        self.wrote_under = None;
+    }
+
+    /// Starts a process. `nonce` and `seed` are its randomness.
+    ///
+    /// # Errors
+    /// When the datastore cannot be opened.
+    pub fn start(
+        &mut self,
+        plan: &Plan,
+        config: CoreConfig,
+        now: u64,
+        nonce: u64,
+        seed: u64,
+    ) -> Result<(), OpenError> {
+        let facts = HostFacts {
+            boot_id: format!("boot {}", self.boots),
+            disk_id: format!("disk {}", self.disk_number),
+            nonce,
+        };
+        let disk = Arc::new(self.storage.disk.clone());
+        let core = Core::open(config, disk, self.storage.engine.clone(), &facts, self.wall(now))?;
+        self.lives += 1;
+        let identity = Identity {
+            node: self.id,
+            origin: core.origin(),
+            cluster_id: [7; 32],
+            name: format!("node {} of {}", self.id.short(), plan.nodes),
+            listen: None,
+        };
+        // Small pages, so that there are many.
+        let config = Config { page_bytes: 2_000, ..Config::default() };
+        self.life = Some(Life {
+            number: self.lives,
+            core,
+            cluster: Cluster::new(config, identity, seed),
+            queue: Vec::new(),
+            awake: false,
+            syncing: None,
+            flushing: None,
+            timer: 0,
+            unacknowledged: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Plans the process's end at its n-th storage operation from now.
+    pub fn plan_crash(&mut self, how: Crash, after: u64, down: u64) {
+        let at = self.storage.faults.operations() + after;
+        self.storage.faults.set_plan(FaultPlan { crash_at: Some(at), ..FaultPlan::default() });
+        self.doom = Some((how, down));
+    }
+}

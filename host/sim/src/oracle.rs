@@ -1,0 +1,305 @@
+//! What must hold, whatever happens.
+//!
+//! 1. **Convergence**: after quiescence all nodes have the same vector and the same state.
+//! 2. **Durability**: every acknowledged turn is present everywhere, also after its node crashed and came back.
+//! 3. **Once**: no node applies a dot twice, and a dot has one payload everywhere.
+//! 4. **Order**: a node's vector only grows while it lives, without gaps, and equals what is in its log.
+//! 5. **Counters**: between the sum of acknowledged and the sum of attempted increments.
+//!
+//! What a node may forget: what it had not synced, by a power cut under a durability weaker than `fsync`; and what came
+//! after an old copy, when that is put back. Such a turn stays required if another node has it for certain.
+
+use crate::trace::fingerprint;
+use bytes::Bytes;
+use numax_crdt::{Dot, Origin, VersionVector};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a turn adds to a counter, by kind and key: up and down.
+pub type Increments = BTreeMap<(u8, Bytes), (u64, u64)>;
+
+/// A turn that somebody tried to commit.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// What it counted.
+    pub increments: Increments,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Simulated milliseconds.
+    pub at: u64,
+    /// Which promise, in a word.
+    pub kind: &'static str,
+    /// What was found.
+    pub detail: String,
+}
+
+/// What is known of one node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFacts {
+    /// What it had applied when it was last heard of: what survives the end of its process.
+    pub applied: VersionVector,
+    /// What survives a power cut too.
+    pub synced: VersionVector,
+    /// What it must have when it comes back.
+    pub promised: VersionVector,
+}
+
+/// What is known of the whole run.
+#[derive(Default)]
+pub struct Oracle {
+    /// The time, for reports.
+    pub now: u64,
+    /// What was broken. Only the first few are kept.
+    pub violations: Vec<Violation>,
+    turns: BTreeMap<u64, Turn>,
+    /// The turn behind a dot, for turns whose commit was answered.
+    by_dot: BTreeMap<Dot, u64>,
+    /// Dots that must be everywhere in the end.
+    required: BTreeSet<Dot>,
+    payloads: BTreeMap<Dot, u64>,
+    nodes: Vec<NodeFacts>,
+}
+
+impl Oracle {
+    /// An oracle for some nodes.
+    pub fn new(nodes: usize) -> Self {
+        Self { nodes: vec![NodeFacts::default(); nodes], ..Self::default() }
+    }
+
+    /// Notes a broken promise.
+    pub fn violation(&mut self, kind: &'static str, detail: String) {
+        const KEPT: usize = 8;
+        if self.violations.len() < KEPT {
+            self.violations.push(Violation { at: self.now, kind, detail });
+        }
+    }
+
+    /// A turn goes to the committer.
+    pub fn attempted(&mut self, turn: u64, what: Turn) {
+        self.turns.insert(turn, what);
+    }
+
+    /// A turn's commit was answered: it has its dot.
+    pub fn committed(&mut self, turn: u64, dot: Dot) {
+        self.by_dot.insert(dot, turn);
+    }
+
+    /// A turn was acknowledged: output that depends on it may have left.
+    pub fn acknowledged(&mut self, dot: Dot) {
+        self.required.insert(dot);
+    }
+
+    /// How many turns must be everywhere.
+    pub fn required(&self) -> &BTreeSet<Dot> {
+        &self.required
+    }
+
+    /// The turn behind a dot.
+    pub fn turn_of(&self, dot: &Dot) -> Option<u64> {
+        self.by_dot.get(dot).copied()
+    }
+
+    /// The last turn that a node committed under an origin, of those within a vector.
+    pub fn last_turn(&self, within: &VersionVector, origin: &Origin) -> Option<u64> {
+        let (first, last) =
+            (Dot { origin: *origin, seq: 0 }, Dot { origin: *origin, seq: within.get(origin) });
+        self.by_dot.range(first..=last).next_back().map(|(_, turn)| *turn)
+    }
+
+    /// Whether a turn has a dot, as far as is known.
+    pub fn has_dot(&self, turn: u64) -> bool {
+        self.by_dot.values().any(|of| *of == turn)
+    }
+
+    /// A node applied a batch for the first time, it says.
+    pub fn applied(&mut self, node: usize, dot: Dot, bytes: &[u8]) {
+        self.payload(node, dot, bytes);
+        let Some(facts) = self.nodes.get_mut(node) else { return };
+        if facts.applied.covers(dot) {
+            return self.violation("once", format!("node {node} applied {dot} twice"));
+        }
+        if !facts.applied.advance(dot) {
+            let have = facts.applied.get(&dot.origin);
+            self.violation("order", format!("node {node} applied {dot} after {have} of its origin"));
+        }
+    }
+
+    /// A node has these bytes under this dot.
+    pub fn payload(&mut self, node: usize, dot: Dot, bytes: &[u8]) {
+        let print = fingerprint(bytes);
+        if *self.payloads.entry(dot).or_insert(print) != print {
+            self.violation("once", format!("node {node} has another payload under {dot}"));
+        }
+    }
+
+    /// A living node says what it has applied.
+    pub fn vector(&mut self, node: usize, vector: &VersionVector) {
+        let Some(facts) = self.nodes.get(node) else { return };
+        if facts.applied != *vector {
+            let detail = format!("node {node} says {}, it applied {}", show(vector), show(&facts.applied));
+            self.violation("order", detail);
+        }
+    }
+
+    /// What a node had applied is safe from power cuts.
+    pub fn synced(&mut self, node: usize, vector: VersionVector) {
+        if let Some(facts) = self.nodes.get_mut(node) {
+            facts.synced.merge(&vector);
+        }
+    }
+
+    /// What is known of a node.
+    pub fn facts(&self, node: usize) -> NodeFacts {
+        self.nodes.get(node).cloned().unwrap_or_default()
+    }
+
+    /// A node is down, or another disk is put into it: what it must have when it comes back.
+    pub fn promise(&mut self, node: usize, promised: VersionVector) {
+        if let Some(facts) = self.nodes.get_mut(node) {
+            facts.synced = promised.clone();
+            facts.promised = promised;
+        }
+    }
+
+    /// A node came back with this vector, which must cover what was promised. What it lost beyond that, and nobody else
+    /// has for certain, is no longer required.
+    pub fn returned(&mut self, node: usize, vector: &VersionVector) {
+        let promised = self.facts(node).promised;
+        if !vector.covers_vector(&promised) {
+            let detail =
+                format!("node {node} came back with {}, promised was {}", show(vector), show(&promised));
+            self.violation("durability", detail);
+        }
+        let others: Vec<&VersionVector> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != node)
+            .map(|(_, facts)| &facts.synced)
+            .collect();
+        let lost: Vec<Dot> = self
+            .required
+            .iter()
+            .filter(|dot| !vector.covers(**dot) && !promised.covers(**dot))
+            .filter(|dot| self.nodes.get(node).is_some_and(|facts| facts.applied.covers(**dot)))
+            .filter(|dot| !others.iter().any(|synced| synced.covers(**dot)))
+            .copied()
+            .collect();
+        for dot in lost {
+            self.required.remove(&dot);
+        }
+        if let Some(facts) = self.nodes.get_mut(node) {
+            *facts = NodeFacts { applied: vector.clone(), synced: vector.clone(), promised: vector.clone() };
+        }
+    }
+
+    /// A node's vector at the end must cover everything that was acknowledged.
+    pub fn complete(&mut self, node: usize, vector: &VersionVector) {
+        let missing: Vec<&Dot> = self.required.iter().filter(|dot| !vector.covers(**dot)).collect();
+        if let Some(first) = missing.first() {
+            let detail =
+                format!("node {node} lacks {} acknowledged turns, the first is {first}", missing.len());
+            self.violation("durability", detail);
+        }
+    }
+
+    /// A counter's value at the end.
+    pub fn counter(&mut self, kind: u8, key: &Bytes, value: i128) {
+        let name = (kind, key.clone());
+        let sum = |turns: &mut dyn Iterator<Item = &Turn>| {
+            turns
+                .filter_map(|turn| turn.increments.get(&name))
+                .fold((0_i128, 0_i128), |(up, down), by| (up + i128::from(by.0), down + i128::from(by.1)))
+        };
+        let attempted = sum(&mut self.turns.values());
+        let mut acknowledged = self
+            .required
+            .iter()
+            .filter_map(|dot| self.by_dot.get(dot))
+            .filter_map(|turn| self.turns.get(turn));
+        let acknowledged = sum(&mut acknowledged);
+        let (least, most) = (acknowledged.0 - attempted.1, attempted.0 - acknowledged.1);
+        if value < least || value > most {
+            let key = String::from_utf8_lossy(key);
+            self.violation(
+                "counters",
+                format!("counter {key} is {value}, it must be from {least} to {most}"),
+            );
+        }
+    }
+}
+
+fn show(vector: &VersionVector) -> String {
+    let entries: Vec<String> = vector.iter().map(|(origin, seq)| format!("{origin}:{seq}")).collect();
+    format!("{{{}}}", entries.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use numax_crdt::NodeId;
+
+    fn dot(seq: u64) -> Dot {
+        Dot { origin: Origin { node: NodeId([1; 32]), epoch: 0, nonce: 0 }, seq }
+    }
+
+    fn kinds(oracle: &Oracle) -> Vec<&'static str> {
+        oracle.violations.iter().map(|violation| violation.kind).collect()
+    }
+
+    #[test]
+    fn each_promise_is_watched() {
+        let mut oracle = Oracle::new(2);
+        oracle.applied(0, dot(1), b"one");
+        oracle.applied(1, dot(1), b"one");
+        oracle.applied(0, dot(2), b"two");
+        assert!(kinds(&oracle).is_empty());
+        oracle.applied(0, dot(2), b"two");
+        oracle.applied(1, dot(3), b"three");
+        oracle.payload(1, dot(2), b"other");
+        oracle.vector(0, &VersionVector::default());
+        oracle.acknowledged(dot(2));
+        oracle.complete(1, &VersionVector::default());
+        assert_eq!(kinds(&oracle), ["once", "order", "once", "order", "durability"]);
+    }
+
+    #[test]
+    fn what_may_be_forgotten_is_not_required_unless_somebody_has_it_for_certain() {
+        for certain in [false, true] {
+            let mut oracle = Oracle::new(2);
+            for node in 0..2 {
+                oracle.applied(node, dot(1), b"one");
+            }
+            oracle.acknowledged(dot(1));
+            if certain {
+                oracle.synced(1, oracle.facts(1).applied);
+            }
+            oracle.returned(0, &VersionVector::default());
+            assert_eq!(oracle.required().len(), usize::from(certain));
+            assert!(oracle.violations.is_empty());
+        }
+        let mut oracle = Oracle::new(1);
+        oracle.applied(0, dot(1), b"one");
+        oracle.promise(0, oracle.facts(0).applied);
+        oracle.returned(0, &VersionVector::default());
+        assert_eq!(kinds(&oracle), ["durability"], "the process alone ended");
+    }
+
+    #[test]
+    fn counters_lie_between_acknowledged_and_attempted() {
+        let key = Bytes::from_static(b"k");
+        let turn = |up, down| Turn { increments: [((1, key.clone()), (up, down))].into() };
+        let mut oracle = Oracle::new(1);
+        oracle.attempted(1, turn(5, 0));
+        oracle.attempted(2, turn(3, 1));
+        oracle.committed(1, dot(1));
+        oracle.acknowledged(dot(1));
+        for (value, good) in [(3, false), (4, true), (8, true), (9, false)] {
+            let before = oracle.violations.len();
+            oracle.counter(1, &key, value);
+            assert_eq!(oracle.violations.len() == before, good, "{value}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The loop: takes what happens next and lets it happen.
+
+use crate::net::Net;
+use crate::node::{Job, Life, Node};
+use crate::oracle::Oracle;
+use crate::outcome::{Outcome, Stats};
+use crate::plan::{Crash, Fault, Plan};
+use crate::schedule::Schedule;
+use crate::trace::Trace;
+use bytes::Bytes;
+use numax_cluster::{Event, LinkId, LogCursor};
+use numax_crdt::VersionVector;
+use numax_replica::{CoreConfig, LocalBatch};
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, RngExt, SeedableRng};
+
+/// How long after the last fault nodes may take to agree, in simulated milliseconds. Hello timeouts, pulls that were
+/// given up and back-off all have to end; some ten rounds should do.
+const QUIET_MS: u64 = 120_000;
+
+/// Something that will happen. Where a node's life is named, it happens only if that process still runs.
+pub(crate) enum What {
+    /// A line tries to connect.
+    Dial(usize),
+    /// The transport tells a node of a new link.
+    LinkUp { node: usize, life: u64, link: LinkId, peer: usize, dialed: bool },
+    /// The transport tells a node that a link is gone.
+    LinkDown { node: usize, life: u64, link: LinkId },
+    /// A frame arrives.
+    Frame { node: usize, link: LinkId, frame: Bytes },
+    /// The protocol's timer.
+    Timer { node: usize, life: u64 },
+    /// A guest runs a turn.
+    Turn { node: usize, life: u64 },
+    /// The turn's batch goes to the committer.
+    Submit { node: usize, life: u64, turn: u64, batch: LocalBatch },
+    /// The committer works off its queue.
+    Commit { node: usize, life: u64 },
+    /// A page of the log is read for a peer.
+    Read {
+        node: usize,
+        life: u64,
+        request: u64,
+        after: VersionVector,
+        cursor: Option<LogCursor>,
+        max_bytes: usize,
+    },
+    /// The log's sync begins, or ends.
+    Sync { node: usize, life: u64 },
+    /// Moving rows to the engine begins, or ends.
+    Flush { node: usize, life: u64 },
+    /// A machine starts its process.
+    Start { node: usize },
+    /// Something goes wrong.
+    Fault(Fault),
+    /// Faults and turns end.
+    Quiet,
+    /// Do all agree?
+    Check,
+}
+
+/// A run in progress.
+pub(crate) struct World<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) config: CoreConfig,
+    pub(crate) now: u64,
+    pub(crate) schedule: Schedule<What>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) net: Net,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) oracle: Oracle,
+    pub(crate) trace: Trace,
+    pub(crate) stats: Stats,
+    /// Faults are over.
+    pub(crate) quiet: bool,
+    pub(crate) turns: u64,
+    done: bool,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(plan: &'a Plan, config: CoreConfig) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        let net = Net::new(&plan.lines, plan.net.clone(), &mut rng);
+        let mut world = Self {
+            plan,
+            config,
+            now: 0,
+            schedule: Schedule::default(),
+            nodes: plan.skew_ms.iter().enumerate().map(|(index, skew)| Node::new(index, *skew)).collect(),
+            net,
+            rng,
+            oracle: Oracle::new(plan.nodes),
+            trace: Trace::default(),
+            stats: Stats::default(),
+            quiet: false,
+            turns: 0,
+            done: false,
+        };
+        for node in 0..plan.nodes {
+            // One may join late.
+            let late = if world.rng.random_range(0..10) == 0 { plan.active_ms / 2 } else { 0 };
+            let at = late + world.rng.random_range(0..500);
+            world.schedule.put(at, What::Start { node });
+        }
+        for line in 0..world.net.lines() {
+            world.schedule.put(500, What::Dial(line));
+        }
+        for (at, fault) in &plan.faults {
+            world.schedule.put(*at, What::Fault(fault.clone()));
+        }
+        world.schedule.put(plan.active_ms, What::Quiet);
+        world
+    }
+
+    /// Runs to the end: until all agree, something is broken, or they had their time.
+    pub(crate) fn run(mut self) -> Outcome {
+        let last = self.plan.active_ms + QUIET_MS;
+        while !self.done && self.oracle.violations.is_empty() {
+            let Some((at, what)) = self.schedule.pop() else { break };
+            self.now = at;
+            self.oracle.now = at;
+            if at > last {
+                let state = self.disagreement();
+                self.oracle.violation("convergence", format!("after {QUIET_MS} ms without faults: {state}"));
+                break;
+            }
+            self.happen(what);
+        }
+        if self.oracle.violations.is_empty() {
+            self.inspect_all();
+        }
+        self.stats.simulated_ms = self.now;
+        self.stats.net_faults = self.net.hurt;
+        self.trace.note((self.stats.turns, self.stats.frames, self.oracle.violations.len()));
+        Outcome {
+            seed: self.plan.seed,
+            trace: self.trace.hash(),
+            events: self.trace.events(),
+            stats: self.stats,
+            violations: self.oracle.violations,
+        }
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Dial(line) => self.dial(line),
+            What::LinkUp { node, life, link, peer, dialed } => {
+                if self.alive(node, life) {
+                    let Some(peer) = self.nodes.get(peer).map(|peer| peer.id) else { return };
+                    self.step(node, Event::LinkUp { link, peer, dialed });
+                }
+            }
+            What::LinkDown { node, life, link } => {
+                if self.alive(node, life) {
+                    self.step(node, Event::LinkDown { link });
+                }
+            }
+            What::Frame { node, link, frame } => self.frame(node, link, frame),
+            What::Timer { node, life } => {
+                let now = self.now;
+                if self.life(node, life).is_some_and(|life| life.timer <= now) {
+                    self.step(node, Event::Timer);
+                }
+            }
+            What::Turn { node, life } => self.turn(node, life),
+            What::Submit { node, life, turn, batch } => {
+                if self.alive(node, life) {
+                    self.enqueue(node, Job::Turn(turn, batch));
+                }
+            }
+            What::Commit { node, life } => self.commit(node, life),
+            What::Read { node, life, request, after, cursor, max_bytes } => {
+                self.read(node, life, request, &after, cursor, max_bytes);
+            }
+            What::Sync { node, life } => self.sync(node, life),
+            What::Flush { node, life } => self.flush(node, life),
+            What::Start { node } => self.start(node),
+            What::Fault(fault) => {
+                if !self.quiet {
+                    self.fault(fault);
+                }
+            }
+            What::Quiet => self.calm_down(),
+            What::Check => self.check(),
+        }
+    }
+
+    /// The process of a node, if it is still this one.
+    pub(crate) fn life(&mut self, node: usize, number: u64) -> Option<&mut Life> {
+        self.nodes.get_mut(node)?.life.as_mut().filter(|life| life.number == number)
+    }
+
+    pub(crate) fn alive(&mut self, node: usize, number: u64) -> bool {
+        self.life(node, number).is_some()
+    }
+
+    /// The number of a node's process, if one runs.
+    pub(crate) fn life_number(&self, node: usize) -> Option<u64> {
+        self.nodes.get(node)?.life.as_ref().map(|life| life.number)
+    }
+
+    /// A time some milliseconds from now.
+    pub(crate) fn soon(&mut self, least: u64, most: u64) -> u64 {
+        self.now + self.rng.random_range(least..=most)
+    }
+
+    fn start(&mut self, node: usize) {
+        let (nonce, seed) = (self.rng.next_u64(), self.rng.next_u64());
+        let (plan, now, quiet) = (self.plan, self.now, self.quiet);
+        let Some(machine) = self.nodes.get_mut(node) else { return };
+        if machine.life.is_some() {
+            return;
+        }
+        let config = CoreConfig { node: machine.id, ..self.config.clone() };
+        match machine.start(plan, config, now, nonce, seed) {
+            Ok(()) => {}
+            Err(_) if machine.storage.faults.power_lost() => return self.crashed(node),
+            // A disk that fails may fail now, too; it is not broken for good.
+            Err(_) if std::mem::take(&mut machine.bad_disk) => {
+                machine.storage.faults.set_plan(numax_store::FaultPlan::default());
+                return self.schedule.put(now + 500, What::Start { node });
+            }
+            Err(error) => {
+                return self
+                    .oracle
+                    .violation("reopen", format!("node {node} cannot open its datastore: {error}"));
+            }
+        }
+        let Some(life) = &machine.life else { return };
+        let (number, vector) = (life.number, life.core.vector().clone());
+        self.stats.starts += 1;
+        self.stats.epochs += u64::from(life.core.new_epoch().is_some());
+        self.trace.note((self.now, "start", node, number, vector.digest()));
+        self.inspect_start(node, &vector);
+        self.step(node, Event::Start { vector });
+        if !quiet {
+            let at = self.soon(0, self.plan.turn_ms);
+            self.schedule.put(at, What::Turn { node, life: number });
+        }
+        let (sync, flush) = (self.soon(1, 100), self.soon(1, 1_500));
+        self.schedule.put(sync, What::Sync { node, life: number });
+        self.schedule.put(flush, What::Flush { node, life: number });
+    }
+
+    /// Ends a node's process now, or notes that its storage just did.
+    pub(crate) fn crash(&mut self, node: usize, how: Crash, down: u64) {
+        let facts = self.oracle.facts(node);
+        let Some(machine) = self.nodes.get_mut(node) else { return };
+        self.stats.crashes += 1;
+        self.trace.note((self.now, "crash", node, matches!(how, Crash::Process)));
+        machine.crash(how);
+        // What it had counts until it is known what is left.
+        let promised = match how {
+            Crash::Process if self.config.durability != numax_replica::Durability::None => facts.applied,
+            _ => facts.synced,
+        };
+        self.oracle.promise(node, promised);
+        for link in self.net.links_of(node) {
+            self.cut(link, Some(node));
+        }
+        let at = if self.quiet { self.now + 1 } else { self.now + down };
+        self.schedule.put(at, What::Start { node });
+    }
+
+    /// The storage of a node has reached its planned end.
+    pub(crate) fn crashed(&mut self, node: usize) {
+        let doom = self.nodes.get_mut(node).and_then(|machine| machine.doom.take());
+        let (how, down) = doom.unwrap_or((Crash::Process, 100));
+        self.crash(node, how, down);
+    }
+
+    /// Whether a node's storage has just ended; if so, so does its process.
+    pub(crate) fn died(&mut self, node: usize) -> bool {
+        let dead =
+            self.nodes.get(node).is_some_and(|node| node.life.is_some() && node.storage.faults.power_lost());
+        if dead {
+            self.crashed(node);
+        }
+        dead
+    }
+
+    fn calm_down(&mut self) {
+        self.quiet = true;
+        self.net.faults = crate::net::NetFaults::default();
+        self.net.heal();
+        for node in 0..self.nodes.len() {
+            let Some(machine) = self.nodes.get_mut(node) else { continue };
+            machine.storage.faults.set_plan(numax_store::FaultPlan::default());
+            machine.doom = None;
+            match &machine.life {
+                None => self.schedule.put(self.now + 1, What::Start { node }),
+                // A disk that failed is replaced by starting anew.
+                Some(life) if life.core.health() != numax_replica::Health::Ok => {
+                    self.crash(node, Crash::Process, 1)
+                }
+                Some(_) => {}
+            }
+        }
+        self.schedule.put(self.now + 500, What::Check);
+    }
+
+    fn check(&mut self) {
+        self.done = self.agree();
+        if !self.done {
+            self.schedule.put(self.now + 500, What::Check);
+        }
+    }
+}
