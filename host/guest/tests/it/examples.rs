@@ -44,6 +44,18 @@ fn visits_go() {
     visits("visits-go");
 }
 
+#[test]
+fn the_soak_guest_builds() {
+    if !there("go") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = Some(dir.path().join("soak.wasm"));
+    let built = build(&repository().join("sdk-go/tests/soak"), BuildOptions { out, ..Default::default() });
+    let built = built.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(component::surface(&built.wasm).unwrap().handlers(), [Handler::Run]);
+}
+
 /// Whether a language's tool is on this machine; says so when it is not.
 pub fn there(tool: &'static str) -> bool {
     let found =

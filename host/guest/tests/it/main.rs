@@ -6,5 +6,6 @@ mod examples;
 mod generated;
 mod js;
 mod python;
+mod refusals;
 mod sdk_names;
 mod wit;
