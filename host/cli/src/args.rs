@@ -1,0 +1,331 @@
+//! What can be written on the command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use numax_node::config::keys::{self, Key};
+
+/// Runs WebAssembly components that share state.
+#[derive(Debug, Parser)]
+#[command(
+    name = "numax",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(after_help = "Examples:\n  \
+    numax build examples/visits-rust\n  \
+    numax run examples/visits-rust/target/visits-rust.wasm --http 127.0.0.1:8080\n\n\
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 denied by policy, 4 the guest failed.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs modules in this process
+    ///
+    /// Ends when all commands ended and --settle-for has passed, or stays for modules that serve HTTP or react to
+    /// events. SIGINT and SIGTERM shut down in order; a second one ends at once.
+    #[command(after_help = "Examples:\n  \
+        numax run                                    modules of numax.toml\n  \
+        numax run app.wasm                           one node, http://127.0.0.1:8080\n  \
+        numax run app.wasm --data a --http 127.0.0.1:8080 --listen 127.0.0.1:9000\n  \
+        numax run app.wasm --data b --http 127.0.0.1:8081 --listen 127.0.0.1:9001 --peer 127.0.0.1:9000\n  \
+        numax run job.wasm --settle-for 2s --print-gcounter visits\n\n\
+        Every flag that takes a value can stand in numax.toml or in an NX_ variable; the flag wins, then the variable.")]
+    Run(Box<RunArgs>),
+    /// Builds a guest project into one component, whatever its language
+    ///
+    /// Prints the component's path. Its policy is put beside it if none is there.
+    #[command(after_help = "Example:\n  numax build examples/visits-go")]
+    Build(BuildArgs),
+    /// Writes and checks policies
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Policy(PolicyArgs),
+    /// Makes a cluster's authority and the certificates of its nodes
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Ca(CaArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Components to run; without any, the modules of numax.toml
+    #[arg(value_name = "APP.wasm")]
+    pub modules: Vec<PathBuf>,
+    /// Configuration [NX_CONFIG; default: numax.toml here, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Policy of the one module on the command line, instead of the file beside it
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Variable for the modules, seen by those whose policy grants it (repeat)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    #[command(flatten)]
+    pub node: NodeArgs,
+    #[command(flatten)]
+    pub print: PrintArgs,
+    /// Says more: -v debug, -vv trace
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The settings that [`numax_node::config`] knows.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// Folder of the datastore [default: .numax/data]
+    #[arg(long, visible_alias = "data", value_name = "DIR")]
+    datastore_path: Option<String>,
+    /// Address for other nodes; without it and --peer the node is alone
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Node to connect to (repeat)
+    #[arg(long, value_name = "[NODEID@]ADDR")]
+    peer: Vec<String>,
+    /// Address for HTTP modules [default: 127.0.0.1:8080, or a free port if that is taken]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    /// When a commit counts as done: fsync, interval, none [default: interval]
+    #[arg(long, value_name = "HOW")]
+    durability: Option<String>,
+    /// How often the log goes to the disk under `interval` [default: 100ms]
+    #[arg(long, value_name = "DURATION")]
+    storage_interval: Option<String>,
+    /// Storage engine: sled
+    #[arg(long, value_name = "ENGINE")]
+    storage: Option<String>,
+    /// Rows kept in memory [default: 65536]
+    #[arg(long, value_name = "N")]
+    cache_rows: Option<String>,
+    /// Waits before modules start, for the cluster to connect [default: 0s]
+    #[arg(long, value_name = "DURATION")]
+    wait_before_run: Option<String>,
+    /// Goes on replicating after all commands ended [default: 0s]
+    #[arg(long, value_name = "DURATION")]
+    settle_for: Option<String>,
+    /// How long an orderly shutdown may take [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    shutdown_timeout: Option<String>,
+    /// How much is logged: error, warn, info, debug, trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How it is logged: text, json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Certificate of this node, PEM [default: the datastore's]
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// Its key, PEM [default: the datastore's]
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// The cluster's authority, PEM [default: the datastore's]
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<String>,
+    /// Node ids that are let in, separated by commas [default: all that the authority vouches for]
+    #[arg(long, value_name = "IDS")]
+    allowed_peers: Option<String>,
+    /// What the node calls itself to others
+    #[arg(long, value_name = "NAME")]
+    node_name: Option<String>,
+}
+
+impl NodeArgs {
+    /// Flags by name, as the configuration takes them.
+    pub(crate) fn flags(&self) -> BTreeMap<&'static str, Vec<String>> {
+        let singles: [(&Key, &Option<String>); 17] = [
+            (&keys::DATASTORE, &self.datastore_path),
+            (&keys::LISTEN, &self.listen),
+            (&keys::HTTP, &self.http),
+            (&keys::DURABILITY, &self.durability),
+            (&keys::INTERVAL, &self.storage_interval),
+            (&keys::ENGINE, &self.storage),
+            (&keys::CACHE_ROWS, &self.cache_rows),
+            (&keys::WAIT_BEFORE_RUN, &self.wait_before_run),
+            (&keys::SETTLE_FOR, &self.settle_for),
+            (&keys::SHUTDOWN_TIMEOUT, &self.shutdown_timeout),
+            (&keys::LOG_LEVEL, &self.log_level),
+            (&keys::LOG_FORMAT, &self.log_format),
+            (&keys::TLS_CERT, &self.tls_cert),
+            (&keys::TLS_KEY, &self.tls_key),
+            (&keys::TLS_CA, &self.tls_ca),
+            (&keys::ALLOWED_PEERS, &self.allowed_peers),
+            (&keys::NODE_NAME, &self.node_name),
+        ];
+        let mut flags: BTreeMap<&'static str, Vec<String>> = singles
+            .iter()
+            .filter_map(|(key, value)| Some((key.flag, vec![value.as_ref()?.clone()])))
+            .collect();
+        if !self.peer.is_empty() {
+            flags.insert(keys::PEERS.flag, self.peer.clone());
+        }
+        flags
+    }
+}
+
+/// Values printed on stdout at the end of a run.
+#[derive(Debug, Args)]
+pub(crate) struct PrintArgs {
+    /// Prints a grow-only counter at the end (repeat)
+    #[arg(long, value_name = "KEY")]
+    pub print_gcounter: Vec<String>,
+    /// Prints a two-way counter at the end (repeat)
+    #[arg(long, value_name = "KEY")]
+    pub print_pncounter: Vec<String>,
+    /// Prints a register at the end (repeat)
+    #[arg(long, value_name = "KEY")]
+    pub print_lww_register: Vec<String>,
+    /// Prints a map at the end (repeat)
+    #[arg(long, value_name = "KEY")]
+    pub print_lww_map: Vec<String>,
+    /// Prints a set at the end (repeat)
+    #[arg(long, value_name = "KEY")]
+    pub print_orset: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// Folder of the guest project
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Where the component goes [default: target/NAME.wasm or dist/NAME.wasm in the project]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Prints what was built as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Keeps what the tools print to oneself, unless they fail
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Writes the least policy of a component from what it imports
+    #[command(after_help = "Example:\n  numax policy init app.wasm      writes app.policy.toml")]
+    Init {
+        /// The component
+        #[arg(value_name = "APP.wasm")]
+        module: PathBuf,
+        /// Grants everything the component could ask for
+        #[arg(long)]
+        grant_all: bool,
+        /// Replaces a policy that is there
+        #[arg(long)]
+        force: bool,
+        /// Prints the policy instead of writing it
+        #[arg(long)]
+        stdout: bool,
+    },
+    /// Checks policies, and prints what they grant
+    #[command(after_help = "Example:\n  numax policy validate app.policy.toml")]
+    Validate {
+        /// Policies
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Prints the grants as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaArgs {
+    #[command(subcommand)]
+    pub command: CaCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaCommand {
+    /// Makes an authority: once for a cluster
+    #[command(after_help = "Example:\n  numax ca init ./ca --name production")]
+    Init {
+        /// Folder that gets the authority; keep it safe, and off the nodes
+        #[arg(value_name = "DIR", default_value = "ca")]
+        dir: PathBuf,
+        /// What the authority is called
+        #[arg(long, value_name = "NAME", default_value = "numax")]
+        name: String,
+        /// How long it is valid
+        #[arg(long, value_name = "DURATION", default_value = "3650d")]
+        valid_for: String,
+        /// Prints what was made as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Issues the certificate of a node, for the key of its datastore: once a node
+    #[command(after_help = "Examples:\n  \
+        numax ca issue --ca ./ca --datastore ./data\n  \
+        numax ca issue --ca ./ca --datastore ./data --host node1.example.com --host 10.0.0.1")]
+    Issue {
+        /// Folder of the authority
+        #[arg(long, value_name = "DIR", default_value = "ca")]
+        ca: PathBuf,
+        /// Folder of the node's datastore; its key never leaves it
+        #[arg(long, visible_aliases = ["datastore-path", "data"], value_name = "DIR", default_value = ".numax/data")]
+        datastore: PathBuf,
+        /// Name or address written into the certificate (repeat)
+        #[arg(long, value_name = "HOST")]
+        host: Vec<String>,
+        /// How long it is valid
+        #[arg(long, value_name = "DURATION", default_value = "397d")]
+        valid_for: String,
+        /// Folder for the certificates, instead of the datastore
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Prints what was issued as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows a certificate: an authority's folder, a datastore or a file
+    #[command(after_help = "Example:\n  numax ca show ./data")]
+    Show {
+        /// Folder of an authority, folder of a datastore, or a PEM file
+        #[arg(value_name = "PATH", default_value = ".numax/data")]
+        path: PathBuf,
+        /// Prints it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_has_its_flag() {
+        let command = Cli::command();
+        let run = command.find_subcommand("run").unwrap();
+        for key in keys::KEYS {
+            let name = key.flag.trim_start_matches("--");
+            let found = run.get_arguments().any(|arg| arg.get_long() == Some(name));
+            assert!(found, "{} is not a flag of run", key.flag);
+        }
+    }
+
+    #[test]
+    fn every_flag_reaches_the_configuration() {
+        let mut line = vec!["numax", "run"];
+        for key in keys::KEYS {
+            line.extend([key.flag, "value"]);
+        }
+        let Command::Run(args) = Cli::try_parse_from(line).unwrap().command else { panic!("not run") };
+        assert_eq!(args.node.flags().len(), keys::KEYS.len());
+    }
+}

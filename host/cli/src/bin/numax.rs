@@ -1,0 +1,5 @@
+//! `numax`.
+
+fn main() -> std::process::ExitCode {
+    numax_cli::main()
+}

@@ -1,0 +1,5 @@
+//! `nx`.
+
+fn main() -> std::process::ExitCode {
+    numax_cli::main()
+}

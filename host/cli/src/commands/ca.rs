@@ -1,0 +1,119 @@
+//! `numax ca`: an authority, and certificates by it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use numax_crdt::NodeId;
+use numax_net::ca::{self, CA_CERTIFICATE, CaOptions, IssueOptions};
+use numax_net::identity::FOLDER;
+use numax_net::{CERTIFICATE_FILE, IdentityError};
+use numax_policy::text::parse_duration;
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::args::{CaArgs, CaCommand};
+use crate::exit::Failure;
+
+pub(crate) fn run(args: &CaArgs) -> Result<(), Failure> {
+    match &args.command {
+        CaCommand::Init { dir, name, valid_for, json } => init(dir, name, valid_for, *json),
+        CaCommand::Issue { ca, datastore, host, valid_for, out, json } => {
+            let options = IssueOptions { names: host.clone(), validity: validity(valid_for)? };
+            issue(ca, datastore, &options, out.as_deref(), *json)
+        }
+        CaCommand::Show { path, json } => show(path, *json),
+    }
+}
+
+fn validity(text: &str) -> Result<Duration, Failure> {
+    parse_duration(text).map_err(|wrong| Failure::usage(format!("--valid-for: {wrong}")))
+}
+
+fn failed(error: IdentityError) -> Failure {
+    Failure::failed(error)
+}
+
+fn init(dir: &Path, name: &str, valid_for: &str, as_json: bool) -> Result<(), Failure> {
+    let options = CaOptions { name: name.to_owned(), validity: validity(valid_for)? };
+    let authority = ca::init(dir, &options).map_err(failed)?;
+    let cluster = NodeId(authority.cluster_id());
+    if as_json {
+        print_json(&json!({ "folder": dir, "cluster": cluster.to_string() }));
+        return Ok(());
+    }
+    print(&format!("cluster {cluster}"));
+    eprintln!(
+        "{} holds the authority of this cluster: whoever has ca-key.pem can let nodes in, so keep it off the nodes\n\
+         next, for every node:  numax ca issue --ca {} --datastore DIR",
+        dir.display(),
+        dir.display()
+    );
+    Ok(())
+}
+
+fn issue(
+    authority: &Path,
+    datastore: &Path,
+    options: &IssueOptions,
+    out: Option<&Path>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let (issued, paths) = ca::issue(authority, datastore, options, out).map_err(failed)?;
+    if as_json {
+        print_json(&json!({
+            "node": issued.node.to_string(),
+            "cluster": NodeId(issued.cluster).to_string(),
+            "files": paths,
+        }));
+        return Ok(());
+    }
+    print(&format!("node {}", issued.node));
+    for path in &paths {
+        eprintln!("wrote {}", path.display());
+    }
+    let flags = match out {
+        Some(_) => {
+            let [certificate, ca] = &paths;
+            format!(" --tls-cert {} --tls-ca {}", certificate.display(), ca.display())
+        }
+        None => String::new(),
+    };
+    eprintln!("next:  numax run APP.wasm --datastore-path {} --listen ADDR{flags}", datastore.display());
+    Ok(())
+}
+
+/// The certificate that a path means: the file, an authority's, or a datastore's.
+fn certificate_of(path: &Path) -> PathBuf {
+    let candidates = [path.join(CA_CERTIFICATE), path.join(FOLDER).join(CERTIFICATE_FILE)];
+    candidates.into_iter().find(|candidate| candidate.is_file()).unwrap_or_else(|| path.to_path_buf())
+}
+
+fn show(path: &Path, as_json: bool) -> Result<(), Failure> {
+    let path = certificate_of(path);
+    let info = ca::inspect(&path).map_err(failed)?;
+    let what = if info.is_authority { "cluster" } else { "node" };
+    if as_json {
+        print_json(&json!({
+            "file": path,
+            (what): info.node.to_string(),
+            "authority": info.is_authority,
+            "subject": info.subject,
+            "issuer": info.issuer,
+            "names": info.names,
+            "not_after_unix": info.not_after.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            "expired": info.valid_for().is_none(),
+        }));
+        return Ok(());
+    }
+    print(&format!("{what} {}", info.node));
+    print(&format!("subject {}", info.subject));
+    print(&format!("issuer {}", info.issuer));
+    if !info.names.is_empty() {
+        print(&format!("names {}", info.names.join(", ")));
+    }
+    match info.valid_for() {
+        Some(left) => print(&format!("expires {} (in {} days)", info.expires, left.as_secs() / 86_400)),
+        None => print(&format!("expired {}", info.expires)),
+    }
+    Ok(())
+}

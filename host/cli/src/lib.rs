@@ -1,0 +1,39 @@
+//! The command line: `numax`, and `nx`, the same program.
+//!
+//! Data goes to stdout, everything else to stderr. A command ends with one of the codes of
+//! [`exit::Failure`], and an error says what to do next.
+
+mod args;
+mod commands;
+mod exit;
+mod logging;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+/// Parses the arguments and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not errors; printing can only fail on a closed pipe.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let result = match cli.command {
+        Command::Run(args) => commands::run::run(*args),
+        Command::Build(args) => commands::build::run(&args),
+        Command::Policy(args) => commands::policy::run(&args),
+        Command::Ca(args) => commands::ca::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,2 +1,0 @@
-//! `numax`, the program.
-fn main() {}

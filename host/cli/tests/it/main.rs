@@ -1,0 +1,9 @@
+//! The program as its users meet it: exit codes, stdout for data, stderr for the rest.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod ca;
+mod policy;
+mod program;
+mod run;
+mod usage;

@@ -1,0 +1,81 @@
+//! `numax run` without guests: bad input, datastores, shutdown.
+
+use super::policy::EMPTY;
+use super::program::{Running, run};
+use std::fs;
+use std::path::Path;
+
+fn module(folder: &Path, bytes: &[u8]) {
+    fs::write(folder.join("app.wasm"), bytes).unwrap();
+    fs::write(folder.join("app.policy.toml"), "version = 1\n").unwrap();
+}
+
+#[test]
+fn bad_components_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let table: &[(&[u8], &str)] = &[
+        (EMPTY, "exports nothing that numax can run"),
+        (b"\0asm\x01\0\0\0", "core WebAssembly module"),
+        (b"not wasm at all", "not a valid WebAssembly component"),
+        (b"\0asm\x0d\0\x01\0\x01\xff\xff", "not a valid WebAssembly component"),
+        (b"", "not a valid WebAssembly component"),
+    ];
+    for (bytes, words) in table {
+        module(folder.path(), bytes);
+        run(folder.path(), &["run", "app.wasm"]).expect(1, &["app", words]);
+    }
+    run(folder.path(), &["run", "none.wasm"]).expect(1, &["none.wasm does not exist"]);
+}
+
+#[test]
+fn a_module_that_is_not_built_names_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("shop")).unwrap();
+    fs::write(folder.path().join("shop/app.py"), "").unwrap();
+    run(folder.path(), &["run", "shop/dist/shop.wasm"]).expect(1, &["numax build shop"]);
+}
+
+#[test]
+fn values_are_printed_in_their_formats() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "run --data d --print-gcounter a --print-pncounter b --print-lww-register c --print-lww-map d --print-orset e";
+    let ended = run(folder.path(), &line.split(' ').collect::<Vec<_>>()).expect(0, &[]);
+    assert_eq!(ended.out, "a = 0\nb = 0\nc = <unset>\nd = {}\ne = []\n");
+}
+
+#[test]
+fn a_node_alone_in_its_cluster_ends_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in ["INT", "TERM"] {
+        let mut node = Running::start(
+            folder.path(),
+            signal,
+            &["run", "--data", "d", "--listen", "127.0.0.1:0", "--print-gcounter", "k"],
+        );
+        let line = node.line("cluster listening on 127.0.0.1:");
+        assert_eq!(line.rsplit(' ').next().unwrap().len(), 64, "{line}");
+        node.signal(signal);
+        let ended = node.end().expect(0, &["shutting down"]);
+        assert_eq!(ended.out, "k = 0\n");
+    }
+}
+
+#[test]
+fn a_datastore_belongs_to_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Running::start(folder.path(), "one", &["run", "--data", "d", "--listen", "127.0.0.1:0"]);
+    node.line("cluster listening");
+    run(folder.path(), &["run", "--data", "d", "--print-gcounter", "k"])
+        .expect(1, &["in use by another process"]);
+    node.signal("TERM");
+    node.end().expect(0, &[]);
+    run(folder.path(), &["run", "--data", "d", "--print-gcounter", "k"]).expect(0, &[]);
+}
+
+#[test]
+fn a_taken_address_is_an_error_when_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    run(folder.path(), &["run", "--data", "d", "--listen", &address]).expect(1, &[&address]);
+}
