@@ -110,7 +110,7 @@ function toOutgoing(response) {
 
 const failed = (e) => {
   console.error(e?.stack ? `${e}\n${e.stack}` : String(e));
-  return new Response('internal error\n', { status: 500, headers: { 'content-type': 'text/plain' } });
+  return new Response('internal error\n', { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8' } });
 };
 
 /** Answers one request with `fetch`. An exception before the head of the answer was sent is a 500. */

@@ -18,20 +18,21 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A project of these files in a folder below the examples' one, which shares their installed tools.
-fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let state = repository().join("target");
-    fs::create_dir_all(&state).unwrap();
-    let dir = tempfile::Builder::new().prefix("js-guest-").tempdir_in(state).unwrap();
+/// A project of these files, below the repository, whose installed tools it shares. Its place is always the same, so that
+/// test runs leave no more than one work folder each behind.
+fn project(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let dir = repository().join("target/guest-tests").join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
     for (name, text) in files {
-        fs::write(dir.path().join(name), text).unwrap();
+        fs::write(dir.join(name), text).unwrap();
     }
     dir
 }
 
-fn failure(files: &[(&str, &str)]) -> String {
-    let dir = project(files);
-    let error = build(dir.path(), BuildOptions { quiet: true, ..BuildOptions::default() }).unwrap_err();
+fn failure(name: &str, files: &[(&str, &str)]) -> String {
+    let error =
+        build(&project(name, files), BuildOptions { quiet: true, ..BuildOptions::default() }).unwrap_err();
     assert!(matches!(error, BuildError::ToolFailed { .. }), "{error}");
     error.to_string()
 }
@@ -63,7 +64,8 @@ fn the_example_imports_what_it_uses_and_nothing_else() {
 #[test]
 fn a_module_without_handlers_says_what_to_export() {
     if node() {
-        let text = failure(&[("package.json", "{}"), ("main.js", "export const answer = 42;")]);
+        let text =
+            failure("js-no-handlers", &[("package.json", "{}"), ("main.js", "export const answer = 42;")]);
         assert!(text.contains("export default { fetch(request)"), "{text}");
         assert!(text.contains("onTick"), "{text}");
     }
@@ -72,8 +74,10 @@ fn a_module_without_handlers_says_what_to_export() {
 #[test]
 fn a_syntax_error_is_shown_where_it_is() {
     if node() {
-        let text =
-            failure(&[("package.json", "{}"), ("main.ts", "export function run() {\n  let x = ;\n}\n")]);
+        let text = failure(
+            "js-syntax",
+            &[("package.json", "{}"), ("main.ts", "export function run() {\n  let x = ;\n}\n")],
+        );
         assert!(text.contains("main.ts:2"), "{text}");
     }
 }
@@ -82,7 +86,7 @@ fn a_syntax_error_is_shown_where_it_is() {
 fn what_top_level_code_may_not_do_is_explained() {
     if node() {
         let source = "const id = Math.random();\nexport function run() { console.log(id); }\n";
-        let text = failure(&[("package.json", "{}"), ("main.js", source)]);
+        let text = failure("js-top-level", &[("package.json", "{}"), ("main.js", source)]);
         assert!(text.contains("Move that code into `export function init()"), "{text}");
     }
 }

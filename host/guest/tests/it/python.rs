@@ -19,18 +19,19 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A project of one file, below the repository, whose installed tools it shares.
-fn project(app: &str) -> tempfile::TempDir {
-    let state = repository().join("target");
-    fs::create_dir_all(&state).unwrap();
-    let dir = tempfile::Builder::new().prefix("py-guest-").tempdir_in(state).unwrap();
-    fs::write(dir.path().join("app.py"), app).unwrap();
+/// A project of one file, below the repository, whose installed tools it shares. Its place is always the same, so that
+/// test runs leave no more than one work folder each behind.
+fn project(name: &str, app: &str) -> PathBuf {
+    let dir = repository().join("target/guest-tests").join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("app.py"), app).unwrap();
     dir
 }
 
 /// What the build of a module that cannot be built says: the steps, and the error.
-fn failure(app: &str) -> (String, String) {
-    let dir = project(app);
+fn failure(name: &str, app: &str) -> (String, String) {
+    let dir = project(name, app);
     let steps = Arc::new(Mutex::new(String::new()));
     let heard = Arc::clone(&steps);
     let on_progress = Box::new(move |p: Progress<'_>| {
@@ -39,7 +40,7 @@ fn failure(app: &str) -> (String, String) {
         }
     });
     let options = BuildOptions { quiet: true, on_progress: Some(on_progress), ..BuildOptions::default() };
-    let error = build(dir.path(), options).unwrap_err();
+    let error = build(&dir, options).unwrap_err();
     assert!(matches!(error, BuildError::ToolFailed { .. }), "{error}");
     let steps = steps.lock().unwrap().clone();
     (steps, error.to_string())
@@ -74,7 +75,7 @@ fn the_example_imports_what_it_uses_of_numax() {
 #[test]
 fn a_module_without_handlers_says_what_to_define() {
     if python() {
-        let (_, error) = failure("answer = 42\n");
+        let (_, error) = failure("py-no-handlers", "answer = 42\n");
         assert!(error.contains("def http(request)") && error.contains("on_tick"), "{error}");
     }
 }
@@ -82,7 +83,7 @@ fn a_module_without_handlers_says_what_to_define() {
 #[test]
 fn a_syntax_error_is_shown_where_it_is() {
     if python() {
-        let (_, error) = failure("def run():\n    x = = 1\n");
+        let (_, error) = failure("py-syntax", "def run():\n    x = = 1\n");
         assert!(error.contains("app.py:2"), "{error}");
     }
 }
@@ -92,7 +93,7 @@ fn what_top_level_code_may_not_do_is_explained() {
     if python() {
         let app = "import random\nfrom numax import Counter\n\nseed = random.random()\nCounter('x').increment()\n\n\n\
                    def run():\n    import uuid\n";
-        let (steps, error) = failure(app);
+        let (steps, error) = failure("py-top-level", app);
         assert!(steps.contains("warning: app.py:4: random.random at the top level"), "{steps}");
         assert!(steps.contains("app.py:9: uuid is imported inside of run()"), "{steps}");
         assert!(error.contains("def init():"), "{error}");

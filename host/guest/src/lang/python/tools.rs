@@ -119,7 +119,10 @@ impl Tools {
         for name in ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONOPTIMIZE"] {
             command.env_remove(name);
         }
-        command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
+        command
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONUTF8", "1")
+            .env("PIP_ROOT_USER_ACTION", "ignore");
         command.current_dir(&self.dir).args(args);
         command
     }
