@@ -1,7 +1,7 @@
 //! A digest of the state, to compare replicas.
 
 use bytes::Bytes;
-use numax_crdt::{ApplyError, Kind, applier};
+use numax_crdt::{ApplyError, applier};
 use numax_store::Table;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +10,7 @@ use crate::{
     error::DraftError,
     rows::{
         name,
+        shared::Shared,
         view::{Access, Supplied, View},
     },
 };
@@ -23,41 +24,41 @@ impl Core {
     /// # Errors
     /// When rows cannot be read or are damaged.
     pub fn state_hash(&self) -> Result<[u8; 32], DraftError> {
-        self.hash_rows().map_err(|error| DraftError::Unavailable(error.to_string()))
+        state_hash(&self.shared)
     }
+}
 
-    fn hash_rows(&self) -> Result<[u8; 32], ApplyError> {
-        let supplied = Supplied::new();
-        let access = Access::new(&self.shared, &supplied, true);
-        let mut hash = Sha256::new();
-        let mut after = Bytes::new();
-        let mut value = Vec::new();
-        let mut exports: Vec<(Bytes, Bytes)> = Vec::new();
-        loop {
-            let (rows, next) = access.rows(&[Table::Rows as u8], &after, STEP, false)?;
-            for (row, cell) in &rows {
-                let Some((kind, key, sub)) = name::parse(row) else { continue };
-                let Some(family) = applier(kind) else { continue };
-                let prefix = row.len() - sub.len();
-                if value.as_slice() != row.get(..prefix).unwrap_or_default() {
-                    fold(&mut hash, &value, &mut exports);
-                    value = name::value_prefix(kind, key.as_bytes());
-                }
-                exports.extend(family.export(&View::new(&access, kind, &key), sub, cell)?);
+/// See [`Core::state_hash`].
+pub(crate) fn state_hash(shared: &Shared) -> Result<[u8; 32], DraftError> {
+    hash_rows(shared).map_err(|error| DraftError::Unavailable(error.to_string()))
+}
+
+fn hash_rows(shared: &Shared) -> Result<[u8; 32], ApplyError> {
+    let supplied = Supplied::new();
+    let access = Access::new(shared, &supplied, true);
+    let mut hash = Sha256::new();
+    let mut after = Bytes::new();
+    let mut value = Vec::new();
+    let mut exports: Vec<(Bytes, Bytes)> = Vec::new();
+    loop {
+        let (rows, next) = access.rows(&[Table::Rows as u8], &after, STEP, false)?;
+        for (row, cell) in &rows {
+            let Some((kind, key, sub)) = name::parse(row) else { continue };
+            let Some(family) = applier(kind) else { continue };
+            let prefix = row.len() - sub.len();
+            if value.as_slice() != row.get(..prefix).unwrap_or_default() {
+                fold(&mut hash, &value, &mut exports);
+                value = name::value_prefix(kind, key.as_bytes());
             }
-            match next {
-                Some(next) => after = next,
-                None => break,
-            }
+            exports.extend(family.export(&View::new(&access, kind, &key), sub, cell)?);
         }
-        fold(&mut hash, &value, &mut exports);
-        Ok(hash.finalize().into())
+        match next {
+            Some(next) => after = next,
+            None => break,
+        }
     }
-
-    /// The kinds of values that this program can apply.
-    pub fn kinds() -> impl Iterator<Item = Kind> {
-        Kind::ALL.into_iter().filter(|kind| applier(*kind).is_some())
-    }
+    fold(&mut hash, &value, &mut exports);
+    Ok(hash.finalize().into())
 }
 
 /// Adds one value's rows, which differ in order between replicas.

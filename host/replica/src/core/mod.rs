@@ -27,6 +27,7 @@ use numax_store::{Disk, KvBackend};
 pub use flush::{FlushJob, FlushOutcome, SyncJob};
 pub use group::{GroupOutcome, Request, Response};
 pub use ingest::Ingested;
+pub(crate) use inspect::state_hash;
 
 use crate::{
     config::{CoreConfig, Durability},

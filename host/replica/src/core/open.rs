@@ -53,7 +53,8 @@ impl Core {
             tip: Tip { vector: notes.vector, deps: notes.deps, clock: HlcClock::starting_after(notes.clock) },
             staging: Staging::default(),
         };
-        let log = log::open(disk.clone(), config.segment_bytes, included, |end, record| {
+        let clean_end = previous.as_ref().and_then(|meta| meta.clean_end);
+        let log = log::open(disk.clone(), config.segment_bytes, included, clean_end, |end, record| {
             replay.record(end, record)
         })?;
         let mut tip = replay.tip;

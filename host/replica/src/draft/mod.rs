@@ -98,6 +98,11 @@ impl Draft {
         self.usage.is_empty()
     }
 
+    /// An upper bound of the bytes that the batch takes in the log, so far.
+    pub fn bytes(&self) -> usize {
+        self.usage.bytes()
+    }
+
     /// The batch as it is, to be committed; the draft is empty then.
     pub fn take(&mut self) -> LocalBatch {
         let batch = LocalBatch::new(

@@ -15,6 +15,11 @@ use super::{
 };
 use crate::error::{CoreError, LogError};
 
+/// What the name of a segment ends with while it is written anew.
+const TEMPORARY: &str = ".tmp";
+/// Bytes copied at once then.
+const COPY_STEP: usize = 1 << 20;
+
 struct Found {
     segment: Segment,
     file: Arc<dyn DiskFile>,
@@ -24,18 +29,19 @@ struct Found {
 
 /// Opens the log, or makes it.
 ///
-/// `included` is the position that the engine includes, up to which the log is known to be synced. Every record
-/// after it is given to `replay`, with the position behind it.
+/// `included` is the position that the engine includes, up to which the log is known to be synced, and `clean_end` the
+/// log's end at an orderly stop. Every record after `included` is given to `replay`, with the position behind it.
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
     included: u64,
+    clean_end: Option<u64>,
     mut replay: impl FnMut(u64, Record) -> Result<(), CoreError>,
 ) -> Result<Log, CoreError> {
     disk.create_dir(DIR).map_err(LogError::from)?;
     disk.sync_dir("").map_err(LogError::from)?;
     let mut found = find(&disk, included)?;
-    let Some(last) = found.pop() else {
+    let Some(mut last) = found.pop() else {
         if included > 0 {
             return Err(missing(included).into());
         }
@@ -46,7 +52,9 @@ pub(crate) fn open(
         return Err(missing(included).into());
     }
     // What a killed process had handed over becomes durable before anything is built on it.
-    last.file.sync().map_err(LogError::from)?;
+    if clean_end != Some(last.end) && last.end > included.max(last.segment.first) {
+        last.file = write_anew(&disk, &last)?;
+    }
 
     for part in found.iter().filter(|part| part.end > included) {
         match replay_segment(part, included, &mut replay)? {
@@ -72,6 +80,34 @@ pub(crate) fn open(
     }
     let before = found.into_iter().map(|part| Arc::new(part.segment)).collect();
     Ok(finish(disk, before, last.segment, last.file, segment_bytes, Some(end)))
+}
+
+/// Puts a synced copy of a segment in its place.
+///
+/// To sync the file again would not do: if a sync failed in the last process, the system calls the lost pages clean, so
+/// that another sync succeeds and proves nothing, while what is read comes from memory. Only bytes that are written
+/// anew are known to get to the disk. It is one segment, and only after an end without a stop.
+fn write_anew(disk: &Arc<dyn Disk>, part: &Found) -> Result<Arc<dyn DiskFile>, LogError> {
+    let name = part.segment.file();
+    let copy = format!("{name}{TEMPORARY}");
+    let file = disk.create(&copy)?;
+    let mut at = 0;
+    while at < part.end - part.segment.start {
+        let bytes = part.file.read_at(at, COPY_STEP)?;
+        if bytes.is_empty() {
+            return Err(damaged(
+                &part.segment,
+                part.segment.start + at,
+                "the file became shorter while it was read",
+            ));
+        }
+        file.append(&bytes)?;
+        at += bytes.len() as u64;
+    }
+    file.sync()?;
+    disk.rename(&copy, &name)?;
+    disk.sync_dir(DIR)?;
+    Ok(file)
 }
 
 fn missing(included: u64) -> LogError {
@@ -114,6 +150,8 @@ fn find(disk: &Arc<dyn Disk>, included: u64) -> Result<Vec<Found>, LogError> {
     for name in disk.list(DIR)? {
         match segment::parse_name(&name) {
             Some(start) => starts.push(start),
+            // Left by a crash while a segment was written anew; the segment itself is still there.
+            None if name.ends_with(TEMPORARY) => disk.remove(&format!("{DIR}/{name}"))?,
             None => return Err(LogError::Foreign { file: format!("{DIR}/{name}") }),
         }
     }

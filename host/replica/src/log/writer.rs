@@ -153,7 +153,16 @@ impl Log {
     fn rotate(&mut self, vector: &VersionVector) -> Result<(), LogError> {
         self.write_buffer()?;
         self.sync_now()?;
-        let (file, segment) = create(&self.disk, self.end, vector)?;
+        let (file, segment) = match create(&self.disk, self.end, vector) {
+            Ok(created) => created,
+            Err(error) => {
+                // A full disk passes. After any other error nobody knows what reached the disk.
+                if !matches!(error, LogError::Disk(DiskError::NoSpace { .. })) {
+                    self.broken = Some(format!("making a segment of the log failed: {error}"));
+                }
+                return Err(error);
+            }
+        };
         self.file = file;
         self.start = segment.start;
         self.end = segment.first;

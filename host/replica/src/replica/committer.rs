@@ -19,6 +19,7 @@ pub(super) fn start(inner: Arc<Inner>, lock: File) -> Result<(), OpenError> {
     let flushed = inner.clone();
     keepers.push(spawn("numax-flush", move || keeper::flush_loop(&flushed))?);
     spawn("numax-commit", move || {
+        let _ended = Ended(inner.clone());
         while let Some(group) = inner.queue.take() {
             commit(&inner, group);
         }
@@ -36,6 +37,24 @@ pub(super) fn start(inner: Arc<Inner>, lock: File) -> Result<(), OpenError> {
         inner.closed.send_replace(Some(result));
     })?;
     Ok(())
+}
+
+/// Leaves nobody waiting when the committer ends, also by a panic.
+struct Ended(Arc<Inner>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.queue.close();
+        self.0.queue.clear();
+        self.0.signals.stop();
+        self.0.closed.send_if_modified(|closed| {
+            let unexpected = closed.is_none();
+            closed.get_or_insert_with(|| {
+                Err("the committer ended by a fault of numax; restart the node".to_string())
+            });
+            unexpected
+        });
+    }
 }
 
 /// Closes the engine, as soon as readers that are in it have come out.

@@ -229,7 +229,7 @@ impl Replica {
     /// # Errors
     /// When rows cannot be read.
     pub fn state_hash(&self) -> Result<[u8; 32], crate::DraftError> {
-        self.inner.core().state_hash()
+        core::state_hash(&self.inner.reader.shared)
     }
 
     /// The orderly end: what was submitted is committed, the log synced, rows moved to the engine, the lock released.

@@ -80,6 +80,12 @@ impl Queue {
         }
     }
 
+    /// Forgets what waits; whoever waits for it is told that the datastore is closed.
+    pub(super) fn clear(&self) {
+        let waiting = std::mem::take(&mut self.state().waiting);
+        drop(waiting);
+    }
+
     /// Takes nothing more; what waits is still worked off.
     pub(super) fn close(&self) {
         self.state().closed = true;

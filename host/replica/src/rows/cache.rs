@@ -42,7 +42,7 @@ impl RowCache {
     }
 
     /// Replaces the content of a row that is there already; says whether it was.
-    pub(crate) fn refresh(&mut self, name: &[u8], cell: &Cell) -> bool {
+    fn refresh(&mut self, name: &[u8], cell: &Cell) -> bool {
         let Some(slot) = self.slots.get_mut(name) else { return false };
         self.bytes = self.bytes.saturating_sub(size(&slot.cell)).saturating_add(size(cell));
         slot.cell.clone_from(cell);
@@ -51,7 +51,11 @@ impl RowCache {
 
     pub(crate) fn put(&mut self, name: &Bytes, cell: &Cell) {
         let cost = name.len() + size(cell) + ENTRY_COST;
-        if self.max_rows == 0 || cost > self.max_bytes || self.refresh(name, cell) {
+        if self.refresh(name, cell) {
+            while self.bytes > self.max_bytes && self.evict() {}
+            return;
+        }
+        if self.max_rows == 0 || cost > self.max_bytes {
             return;
         }
         while self.slots.len() >= self.max_rows || self.bytes + cost > self.max_bytes {
@@ -114,6 +118,11 @@ mod tests {
         cache.put(&name(49), &None);
         cache.put(&name(99), &Some(Bytes::from(vec![0; 5000])));
         assert!(cache.get(&name(99)).is_none());
+        let huge = Some(Bytes::from(vec![1; 5000]));
+        cache.put(&name(1), &None);
+        cache.put(&name(1), &huge);
+        assert!(cache.get(&name(1)).is_none_or(|cell| *cell == huge), "the old content is stale");
+        assert!(cache.bytes <= 4000);
         let mut none = RowCache::new(0, 4000);
         none.put(&name(1), &None);
         assert!(none.get(&name(1)).is_none());

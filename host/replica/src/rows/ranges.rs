@@ -88,8 +88,8 @@ impl RangeCache {
         let after = whole.rows.len();
         self.rows = self.rows.saturating_sub(before).saturating_add(after);
         if after > 2 * WHOLE_ROWS || cell.as_ref().is_some_and(|value| value.len() > WHOLE_BYTES) {
-            // Its place in the ring goes when the hand gets there.
             self.values.remove(prefix);
+            self.ring.retain(|other| other[..] != *prefix);
             self.rows = self.rows.saturating_sub(after + 1);
         }
     }
@@ -145,6 +145,6 @@ mod tests {
         for (name, value) in rows(2 * WHOLE_ROWS + 1) {
             cache.follow(b"p/", &name, &Some(value));
         }
-        assert!(cache.values.is_empty() && cache.rows == 0);
+        assert!(cache.values.is_empty() && cache.ring.is_empty() && cache.rows == 0);
     }
 }

@@ -227,3 +227,41 @@ pub(crate) fn engine_get(engine: &dyn KvBackend, row: &[u8]) -> Result<Cell, KvE
 pub(crate) fn row_error(error: &KvError) -> RowError {
     RowError::Unavailable(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use numax_store::mem::MemBackend;
+
+    fn flush(shared: &Shared) {
+        let frozen = shared.freeze().unwrap();
+        let mut batch = WriteBatch::new();
+        for (row, cell) in frozen.iter() {
+            let (table, key) = table_and_key(row).unwrap();
+            batch.put(table, row.slice_ref(key), cell.clone().unwrap());
+        }
+        shared.engine().commit(batch).unwrap();
+        shared.settle();
+    }
+
+    #[test]
+    fn what_was_read_before_a_flush_is_not_kept_after_it() {
+        let shared = Shared::new(Arc::new(MemBackend::new()), 100, 1 << 20);
+        let row = Bytes::from(name::local(b"k"));
+        let put = |value: &'static str| shared.state_mut().active.put(row.clone(), Some(value.into()));
+        put("old");
+        flush(&shared);
+        // A reader reads "old" from the engine; before it comes back, the row is written and flushed, and pushed
+        // out of the cache.
+        let (epoch, stale) = (shared.state().epoch, engine_get(&*shared.engine(), &row).unwrap());
+        put("new");
+        flush(&shared);
+        shared.state_mut().cache = RowCache::new(100, 1 << 20);
+        shared.admit(&row, stale, epoch);
+        assert_eq!(shared.get_blocking(&row).unwrap(), Some("new".into()));
+        // Within one epoch the overlay says what counts.
+        put("newer");
+        let (epoch, stale) = (shared.state().epoch, engine_get(&*shared.engine(), &row).unwrap());
+        assert_eq!(shared.admit(&row, stale, epoch), Some("newer".into()));
+    }
+}

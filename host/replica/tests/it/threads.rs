@@ -2,7 +2,10 @@
 
 use std::{
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Waker},
 };
 
@@ -206,5 +209,52 @@ async fn submitting_waits_for_room() {
         task.await.unwrap();
     }
     assert_eq!(replica.vector().get(&replica.origin()), 40);
+    replica.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_never_go_back_while_rows_move() {
+    let dir = TempDir::new().unwrap();
+    let mut moving = config(&dir, Durability::None);
+    moving.core.cache_rows = 4;
+    moving.flush_rows = 1;
+    let replica = Replica::open(moving).unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = [true, false]
+        .into_iter()
+        .map(|inline| {
+            let (reader, done) = (replica.reader(), done.clone());
+            std::thread::spawn(move || {
+                let (mut last, mut reads) = ([0; 6], 0);
+                while !done.load(Relaxed) {
+                    for (n, last) in last.iter_mut().enumerate() {
+                        let mut draft = Draft::new(reader.clone(), 1);
+                        draft.load_inline(inline);
+                        let value = loop {
+                            match draft.g_counter_value(&key(&format!("n{n}"))) {
+                                Ok(value) => break value,
+                                Err(DraftError::Miss(miss)) => draft.supply(miss.load().unwrap()),
+                                Err(error) => panic!("{error}"),
+                            }
+                        };
+                        assert!(value >= *last, "{value} after {last}");
+                        *last = value;
+                        reads += 1;
+                    }
+                }
+                reads
+            })
+        })
+        .collect();
+    for n in 0..3000 {
+        replica.commit(increment(&replica, &format!("n{}", n % 6), 1)).await.unwrap();
+    }
+    done.store(true, Relaxed);
+    for reader in readers {
+        assert!(reader.join().unwrap() > 0);
+    }
+    for n in 0..6 {
+        assert_eq!(counter(&replica, &format!("n{n}")), 500);
+    }
     replica.shutdown().await.unwrap();
 }
