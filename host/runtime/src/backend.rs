@@ -1,0 +1,50 @@
+//! What the runtime needs of the node around it.
+
+use numax_crdt::NodeId;
+use numax_replica::Replica;
+use std::time::Duration;
+
+/// The node, as modules see it. Implemented by the node; tests have a small one of their own.
+#[async_trait::async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// The replica, opened when it is first asked for. Later calls are cheap.
+    ///
+    /// # Errors
+    /// Why there is no datastore, in words for the guest's developer.
+    async fn replica(&self) -> Result<Replica, String>;
+
+    /// This node's id. It needs the identity that lives beside the datastore, so it may open that.
+    ///
+    /// # Errors
+    /// As for [`Backend::replica`].
+    async fn node_id(&self) -> Result<NodeId, String>;
+
+    /// The members of the cluster that this node knows, itself left out.
+    fn peers(&self) -> Vec<PeerView>;
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// Its id.
+    pub id: NodeId,
+    /// Its configured name; empty if it has none.
+    pub name: String,
+    /// Where it is reached.
+    pub address: String,
+    /// How it seems to be.
+    pub state: PeerState,
+    /// Round trip to it, if it was measured.
+    pub rtt: Option<Duration>,
+}
+
+/// How a member of the cluster seems to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerState {
+    /// It answers.
+    Alive,
+    /// It has been silent for a while.
+    Suspect,
+    /// It is taken for gone. Nothing of it is forgotten for that.
+    Dead,
+}

@@ -1,0 +1,31 @@
+//! Settings of the engine.
+
+use std::path::PathBuf;
+
+/// How instances get their memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Allocation {
+    /// Slots that are reserved once and reused (fast), where the address space allows it; otherwise on demand.
+    #[default]
+    Auto,
+    /// Fresh mappings for every instance: slower to start an instance, small in address space.
+    OnDemand,
+}
+
+/// Settings of [`Engine::new`].
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Folder of the cache of compiled code; it is created for this user alone. `None` compiles at every load.
+    pub cache_dir: Option<PathBuf>,
+    /// How instances get their memory.
+    pub allocation: Allocation,
+    /// Instances that can live at the same time, over all modules. With pooled allocation each one reserves 4 GiB of
+    /// address space (not memory), so a thousand needs 42 bits of it.
+    pub max_instances: u32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        EngineConfig { cache_dir: None, allocation: Allocation::Auto, max_instances: 1000 }
+    }
+}

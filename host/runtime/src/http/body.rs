@@ -1,0 +1,78 @@
+//! Bodies on their way through the server.
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::task::AbortHandle;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// A request's body, cut off with an error after that many bytes.
+pub(super) fn limited(body: Incoming, max: usize) -> WasiBody {
+    let too_long = u64::try_from(max).ok();
+    Limited::new(body, max)
+        .map_err(move |e| match e.downcast::<LengthLimitError>() {
+            Ok(_) => Error::HttpRequestBodySize(too_long),
+            Err(e) => match e.downcast::<hyper::Error>() {
+                Ok(e) => Error::Hyper(*e),
+                Err(e) => Error::InternalError(Some(e.to_string())),
+            },
+        })
+        .boxed_unsync()
+}
+
+/// The body of a response whose guest is still running. When it is dropped before its end, the client has left, and the
+/// guest's run is stopped: its open turn is rolled back.
+pub(super) struct Watched {
+    inner: WasiBody,
+    guest: AbortHandle,
+    /// Bytes of the announced length that are still to come.
+    left: Option<u64>,
+    ended: bool,
+}
+
+impl Watched {
+    /// Watches a body of which `length` bytes were announced, if any were.
+    pub(super) fn wrap(inner: WasiBody, guest: AbortHandle, length: Option<u64>) -> WasiBody {
+        Watched { inner, guest, left: length, ended: length == Some(0) }.boxed_unsync()
+    }
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let me = self.get_mut();
+        let frame = ready!(Pin::new(&mut me.inner).poll_frame(cx));
+        match &frame {
+            // The server stops asking after the announced length, and then drops the body.
+            Some(Ok(frame)) => {
+                if let (Some(left), Some(data)) = (&mut me.left, frame.data_ref()) {
+                    *left = left.saturating_sub(u64::try_from(data.len()).unwrap_or(u64::MAX));
+                    me.ended |= *left == 0;
+                }
+            }
+            Some(Err(_)) | None => me.ended = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.guest.abort();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The session of an instance: all that a guest may do, with authorisation, quota and audit in this one place.
+//!
+//! Every ABI is a thin layer over it. A session has its own batch (the draft): what other instances have open it cannot
+//! see, what they have committed it can. The draft becomes durable at commit points, and only there; what a call waits
+//! for in here (a row that is not in memory, a quota) is never one, so how much memory the node has does not change
+//! what ends up in one batch.
+
+mod crdt;
+mod error;
+mod events;
+mod grant;
+mod kv;
+mod page;
+mod quota;
+
+pub use error::SessionError;
+pub use events::Registrations;
+pub use grant::{ModuleCounters, ModuleGrant};
+pub use numax_replica::Page;
+
+use crate::backend::Backend;
+use crate::error::RunError;
+use crate::turn::Gate;
+use numax_crdt::limits::RESERVED_PREFIX;
+use numax_policy::Capability;
+use numax_replica::{Draft, DraftError, Replica, WriterId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A fresh writer id for each session of this process: it is how an instance's own changes are told from others'.
+fn next_writer() -> WriterId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// One instance's way to everything that numax offers.
+pub struct Session {
+    grant: Arc<ModuleGrant>,
+    backend: Arc<dyn Backend>,
+    gate: Arc<Gate>,
+    writer: WriterId,
+    /// The replica and the batch; there from the first call that needs them.
+    open: Option<Open>,
+    /// There while `lifecycle.init` runs.
+    registrations: Option<Registrations>,
+}
+
+struct Open {
+    replica: Replica,
+    draft: Draft,
+}
+
+impl Session {
+    /// A session that has not done anything yet.
+    pub fn new(grant: Arc<ModuleGrant>, backend: Arc<dyn Backend>) -> Session {
+        let (gate, writer) = (Gate::new(), next_writer());
+        Session { grant, backend, gate, writer, open: None, registrations: None }
+    }
+
+    /// What this session's module is granted.
+    pub fn grant(&self) -> &Arc<ModuleGrant> {
+        &self.grant
+    }
+
+    /// The gate that this session's output passes.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// The mark that this session's batches carry.
+    pub fn writer(&self) -> WriterId {
+        self.writer
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// Whether the turn has written nothing.
+    pub fn is_clean(&self) -> bool {
+        self.open.as_ref().is_none_or(|open| open.draft.is_empty())
+    }
+
+    /// A commit point: what was written since the last one gets its place in the log. Returns when it has; output waits
+    /// for more, see [`Gate`].
+    ///
+    /// Dropping the future does not take the batch back once it was handed over.
+    ///
+    /// # Errors
+    /// The batch could not be appended. The instance must then be dropped: it may not run on.
+    pub async fn commit(&mut self) -> Result<(), RunError> {
+        // The usual case, and so the first line: most calls that could end a turn end an empty one.
+        let Some(open) = self.open.as_mut().filter(|open| !open.draft.is_empty()) else { return Ok(()) };
+        let batch = open.draft.take();
+        match open.replica.commit(batch).await {
+            Ok(ticket) => {
+                let replica = &open.replica;
+                self.gate.seal(ticket.position, || replica.durable());
+                self.grant.committed();
+                Ok(())
+            }
+            Err(e) => {
+                tracing::error!(module = %self.grant.name(), error = %e, "a commit failed; the guest is stopped");
+                Err(RunError::Commit(e.to_string()))
+            }
+        }
+    }
+
+    /// Forgets what the turn has written.
+    pub fn rollback(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.draft.rollback();
+        }
+    }
+
+    async fn open(&mut self) -> Result<&mut Open, SessionError> {
+        if self.open.is_none() {
+            let replica = self.backend.replica().await.map_err(SessionError::Unavailable)?;
+            let draft = Draft::new(replica.reader(), self.writer);
+            self.open = Some(Open { replica, draft });
+        }
+        self.open.as_mut().ok_or_else(|| SessionError::Unavailable("no datastore".to_owned()))
+    }
+
+    /// Runs a step on the draft. Rows that are not in memory are loaded on a blocking thread and the step is repeated,
+    /// so a step must change nothing before its last read; that is the draft's own promise.
+    async fn step<R>(
+        &mut self,
+        mut step: impl FnMut(&mut Draft) -> Result<R, DraftError>,
+    ) -> Result<R, SessionError> {
+        let draft = &mut self.open().await?.draft;
+        loop {
+            match step(draft) {
+                Ok(r) => return Ok(r),
+                Err(DraftError::Miss(miss)) => {
+                    let loaded = tokio::task::spawn_blocking(move || miss.load())
+                        .await
+                        .map_err(|e| SessionError::Unavailable(format!("reading stopped: {e}")))?
+                        .map_err(|e| SessionError::Unavailable(e.to_string()))?;
+                    draft.supply(loaded);
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// The error of a call that the policy does not allow.
+    pub(crate) fn denied(&self, capability: Capability, subject: &[u8]) -> SessionError {
+        SessionError::Denied(self.grant.deny(capability, &String::from_utf8_lossy(subject)))
+    }
+
+    fn not_reserved(key: &[u8]) -> Result<(), SessionError> {
+        if key.starts_with(RESERVED_PREFIX.as_bytes()) {
+            return Err(SessionError::Invalid(format!(
+                "keys that begin with {RESERVED_PREFIX} are reserved"
+            )));
+        }
+        Ok(())
+    }
+}

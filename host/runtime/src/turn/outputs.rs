@@ -1,0 +1,138 @@
+//! Functions that are wrapped though they are no commit points themselves: they attach the gate to bodies and keep the
+//! standard streams apart. And `finish`, which is a point and ends a body.
+
+use super::body::{GateBody, TagStream, Tags};
+use super::points::http;
+use super::wrap::{WASI, must_exist, point};
+use crate::instance::Data;
+use std::sync::Arc;
+use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime::{Result, StoreContextMut, format_err};
+use wasmtime_wasi::cli::WasiCliView;
+use wasmtime_wasi::p2::bindings::cli::{stderr, stdout};
+use wasmtime_wasi::p2::bindings::io::streams::HostOutputStream as Out;
+use wasmtime_wasi::p2::{DynOutputStream, pipe::SinkOutputStream};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::http::types;
+use wasmtime_wasi_http::p2::body::{HostOutgoingBody, HyperOutgoingBody};
+use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
+
+pub(super) fn add_to_linker(l: &mut Linker<Data>) -> Result<()> {
+    bodies(l)?;
+    finish(l)?;
+    standard_streams(l)
+}
+
+/// Puts a body behind the instance's gate and remembers its tags under the body's handle.
+fn gated(data: &mut Data, handle: u32, body: HyperOutgoingBody) -> HyperOutgoingBody {
+    let tags = Arc::<Tags>::default();
+    data.outputs.bodies.insert(handle, tags.clone());
+    GateBody::wrap(body, tags, data.session.gate().clone())
+}
+
+fn bodies(l: &mut Linker<Data>) -> Result<()> {
+    let interface = format!("wasi:http/types@{WASI}");
+    for name in
+        ["[method]outgoing-response.body", "[method]outgoing-request.body", "[method]outgoing-body.write"]
+    {
+        must_exist(l, &interface, name)?;
+    }
+    let mut l = l.instance(&interface)?;
+    l.func_wrap(
+        "[method]outgoing-response.body",
+        |mut cx: StoreContextMut<'_, Data>, (response,): (Resource<HostOutgoingResponse>,)| {
+            let d = cx.data_mut();
+            let made =
+                types::HostOutgoingResponse::body(&mut d.http(), Resource::new_borrow(response.rep()))?;
+            if let Ok(handle) = &made
+                && let Some(body) = d.table.get_mut(&response)?.body.take()
+            {
+                let body = gated(d, handle.rep(), body);
+                d.table.get_mut(&response)?.body = Some(body);
+            }
+            Ok((made,))
+        },
+    )?;
+    l.func_wrap(
+        "[method]outgoing-request.body",
+        |mut cx: StoreContextMut<'_, Data>, (request,): (Resource<HostOutgoingRequest>,)| {
+            let d = cx.data_mut();
+            let made = types::HostOutgoingRequest::body(&mut d.http(), Resource::new_borrow(request.rep()))?;
+            if let Ok(handle) = &made
+                && let Some(body) = d.table.get_mut(&request)?.body.take()
+            {
+                let body = gated(d, handle.rep(), body);
+                d.table.get_mut(&request)?.body = Some(body);
+            }
+            Ok((made,))
+        },
+    )?;
+    l.func_wrap(
+        "[method]outgoing-body.write",
+        |mut cx: StoreContextMut<'_, Data>, (body,): (Resource<HostOutgoingBody>,)| {
+            let d = cx.data_mut();
+            let made = types::HostOutgoingBody::write(&mut d.http(), Resource::new_borrow(body.rep()))?;
+            if let Ok(stream) = &made {
+                let tags =
+                    d.outputs.bodies.get(&body.rep()).ok_or_else(|| format_err!("a body without a gate"))?;
+                let (tags, gate) = (tags.clone(), d.session.gate().clone());
+                let slot = d.table.get_mut(stream)?;
+                let inner = std::mem::replace(slot, Box::new(SinkOutputStream) as DynOutputStream);
+                *slot = Box::new(TagStream::new(inner, tags, gate));
+            }
+            Ok((made,))
+        },
+    )?;
+    Ok(())
+}
+
+type Trailers = Option<Resource<types::Trailers>>;
+
+/// Lets the end of the body and the trailers out, after the batch before them.
+fn finish(l: &mut Linker<Data>) -> Result<()> {
+    point!(
+        l,
+        "wasi:http/types",
+        "[static]outgoing-body.finish",
+        |d, body: Resource<HostOutgoingBody>, trailers: Trailers| {
+            if let Some(tags) = d.outputs.bodies.remove(&body.rep()) {
+                tags.finish(d.session.gate().tag());
+            }
+            let r = types::HostOutgoingBody::finish(&mut d.http(), body, trailers);
+            http(d, r)
+        }
+    );
+    Ok(())
+}
+
+/// What a guest prints is a log and commits nothing, though it goes through the same functions as a body.
+fn standard_streams(l: &mut Linker<Data>) -> Result<()> {
+    let (out, err) = (format!("wasi:cli/stdout@{WASI}"), format!("wasi:cli/stderr@{WASI}"));
+    must_exist(l, &out, "get-stdout")?;
+    l.instance(&out)?.func_wrap("get-stdout", |mut cx: StoreContextMut<'_, Data>, ()| {
+        let d = cx.data_mut();
+        let stream = stdout::Host::get_stdout(&mut d.cli())?;
+        d.outputs.stdio.insert(stream.rep());
+        Ok((stream,))
+    })?;
+    must_exist(l, &err, "get-stderr")?;
+    l.instance(&err)?.func_wrap("get-stderr", |mut cx: StoreContextMut<'_, Data>, ()| {
+        let d = cx.data_mut();
+        let stream = stderr::Host::get_stderr(&mut d.cli())?;
+        d.outputs.stdio.insert(stream.rep());
+        Ok((stream,))
+    })?;
+    // Handle numbers are reused: a number that stayed here would exempt the next body that gets it.
+    l.instance(&format!("wasi:io/streams@{WASI}"))?.resource_async(
+        "output-stream",
+        ResourceType::host::<DynOutputStream>(),
+        |mut cx: StoreContextMut<'_, Data>, handle| {
+            Box::new(async move {
+                let d = cx.data_mut();
+                d.outputs.stdio.remove(&handle);
+                Out::drop(&mut d.table, Resource::new_own(handle)).await
+            })
+        },
+    )?;
+    Ok(())
+}
