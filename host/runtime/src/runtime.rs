@@ -62,6 +62,12 @@ pub(crate) struct Slot {
 
 #[cfg(feature = "components")]
 impl Runtime {
+    /// How many instances live now, of all modules: those that run and those that wait for their next request.
+    pub fn instances(&self) -> usize {
+        let all = usize::try_from(self.inner.engine.max_instances()).unwrap_or(Semaphore::MAX_PERMITS);
+        all.saturating_sub(self.inner.slots.available_permits())
+    }
+
     /// A store for an instance of a module.
     pub(crate) fn slot(&self, module: &Module, stdio: Stdio) -> Result<Slot, RunError> {
         let permit = self.inner.slots.clone().try_acquire_owned();

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 /// A bucket that holds one second's worth and refills evenly.
 ///
-/// A taker may overdraw it, and the next ones wait until the debt is paid: so one value larger than a second's worth
-/// can still be written, and the average holds.
+/// One that takes more than the bucket holds needs it full and overdraws it, and the next ones wait until the debt is
+/// paid: so a value larger than a second's worth can still be written, and the average holds.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     per_second: u64,
@@ -28,7 +28,7 @@ impl Bucket {
         Bucket { per_second, state: Mutex::new(State { micro: i128::from(per_second) * MICRO, at: now }) }
     }
 
-    /// Takes that many tokens if the bucket is not in debt.
+    /// Takes that many tokens if they are there.
     ///
     /// # Errors
     /// How long until it is worth another try.
@@ -38,9 +38,12 @@ impl Bucket {
         let passed = i128::try_from(now.saturating_duration_since(s.at).as_micros()).unwrap_or(i128::MAX / 2);
         s.micro = s.micro.saturating_add(passed.saturating_mul(i128::from(self.per_second))).min(full);
         s.at = s.at.max(now);
-        if s.micro <= 0 {
-            let missing = 1 - s.micro;
-            let micros = missing / i128::from(self.per_second.max(1)) + 1;
+        // All of it, or a full bucket if it is more than that.
+        let enough = i128::from(tokens.min(self.per_second)) * MICRO;
+        if self.per_second == 0 || s.micro < enough {
+            let missing = enough - s.micro;
+            let rate = i128::from(self.per_second.max(1));
+            let micros = (missing + rate - 1) / rate;
             return Err(Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)));
         }
         s.micro -= i128::from(tokens) * MICRO;
@@ -76,7 +79,7 @@ mod tests {
         let bucket = Bucket::new(10, start);
         bucket.take(30, start).unwrap();
         bucket.take(1, start + Duration::from_secs(1)).unwrap_err();
-        bucket.take(1, start + Duration::from_millis(2_001)).unwrap();
+        bucket.take(1, start + Duration::from_millis(2_101)).unwrap();
     }
 
     #[test]

@@ -26,16 +26,19 @@ pub(crate) use body::Tags;
 #[cfg(feature = "components")]
 pub(crate) use wrap::{WASI, must_exist};
 
-/// Wraps everything that has to do with turns. The linker must have WASI and wasi:http already.
+/// Wraps everything that has to do with turns, and says which functions became commit points. The linker must have WASI
+/// and wasi:http already.
 #[cfg(feature = "components")]
 pub(crate) fn add_to_linker(
     linker: &mut wasmtime::component::Linker<crate::instance::Data>,
-) -> wasmtime::Result<()> {
+) -> wasmtime::Result<Vec<(&'static str, &'static str)>> {
     linker.allow_shadowing(true);
-    points::add_to_linker(linker)?;
-    points_fs::add_to_linker(linker)?;
-    points_sockets::add_to_linker(linker)?;
-    outputs::add_to_linker(linker)?;
+    let mut wraps = wrap::Wraps { linker, points: Vec::new() };
+    points::add_to_linker(&mut wraps)?;
+    points_fs::add_to_linker(&mut wraps)?;
+    points_sockets::add_to_linker(&mut wraps)?;
+    outputs::add_to_linker(&mut wraps)?;
+    let wrap::Wraps { linker, points } = wraps;
     linker.allow_shadowing(false);
-    Ok(())
+    Ok(points)
 }

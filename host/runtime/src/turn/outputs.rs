@@ -3,10 +3,10 @@
 
 use super::body::{GateBody, TagStream, Tags};
 use super::points::http;
-use super::wrap::{WASI, must_exist, point};
+use super::wrap::{WASI, Wraps, must_exist, point};
 use crate::instance::Data;
 use std::sync::Arc;
-use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime::component::{Resource, ResourceType};
 use wasmtime::{Result, StoreContextMut, format_err};
 use wasmtime_wasi::cli::WasiCliView;
 use wasmtime_wasi::p2::bindings::cli::{stderr, stdout};
@@ -17,7 +17,7 @@ use wasmtime_wasi_http::p2::bindings::http::types;
 use wasmtime_wasi_http::p2::body::{HostOutgoingBody, HyperOutgoingBody};
 use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 
-pub(super) fn add_to_linker(l: &mut Linker<Data>) -> Result<()> {
+pub(super) fn add_to_linker(l: &mut Wraps<'_>) -> Result<()> {
     bodies(l)?;
     finish(l)?;
     standard_streams(l)
@@ -30,14 +30,14 @@ fn gated(data: &mut Data, handle: u32, body: HyperOutgoingBody) -> HyperOutgoing
     GateBody::wrap(body, tags, data.session.gate().clone())
 }
 
-fn bodies(l: &mut Linker<Data>) -> Result<()> {
+fn bodies(l: &mut Wraps<'_>) -> Result<()> {
     let interface = format!("wasi:http/types@{WASI}");
     for name in
         ["[method]outgoing-response.body", "[method]outgoing-request.body", "[method]outgoing-body.write"]
     {
-        must_exist(l, &interface, name)?;
+        must_exist(l.linker, &interface, name)?;
     }
-    let mut l = l.instance(&interface)?;
+    let mut l = l.linker.instance(&interface)?;
     l.func_wrap(
         "[method]outgoing-response.body",
         |mut cx: StoreContextMut<'_, Data>, (response,): (Resource<HostOutgoingResponse>,)| {
@@ -89,7 +89,7 @@ fn bodies(l: &mut Linker<Data>) -> Result<()> {
 type Trailers = Option<Resource<types::Trailers>>;
 
 /// Lets the end of the body and the trailers out, after the batch before them.
-fn finish(l: &mut Linker<Data>) -> Result<()> {
+fn finish(l: &mut Wraps<'_>) -> Result<()> {
     point!(
         l,
         "wasi:http/types",
@@ -106,24 +106,24 @@ fn finish(l: &mut Linker<Data>) -> Result<()> {
 }
 
 /// What a guest prints is a log and commits nothing, though it goes through the same functions as a body.
-fn standard_streams(l: &mut Linker<Data>) -> Result<()> {
+fn standard_streams(l: &mut Wraps<'_>) -> Result<()> {
     let (out, err) = (format!("wasi:cli/stdout@{WASI}"), format!("wasi:cli/stderr@{WASI}"));
-    must_exist(l, &out, "get-stdout")?;
-    l.instance(&out)?.func_wrap("get-stdout", |mut cx: StoreContextMut<'_, Data>, ()| {
+    must_exist(l.linker, &out, "get-stdout")?;
+    l.linker.instance(&out)?.func_wrap("get-stdout", |mut cx: StoreContextMut<'_, Data>, ()| {
         let d = cx.data_mut();
         let stream = stdout::Host::get_stdout(&mut d.cli())?;
         d.outputs.stdio.insert(stream.rep());
         Ok((stream,))
     })?;
-    must_exist(l, &err, "get-stderr")?;
-    l.instance(&err)?.func_wrap("get-stderr", |mut cx: StoreContextMut<'_, Data>, ()| {
+    must_exist(l.linker, &err, "get-stderr")?;
+    l.linker.instance(&err)?.func_wrap("get-stderr", |mut cx: StoreContextMut<'_, Data>, ()| {
         let d = cx.data_mut();
         let stream = stderr::Host::get_stderr(&mut d.cli())?;
         d.outputs.stdio.insert(stream.rep());
         Ok((stream,))
     })?;
     // Handle numbers are reused: a number that stayed here would exempt the next body that gets it.
-    l.instance(&format!("wasi:io/streams@{WASI}"))?.resource_async(
+    l.linker.instance(&format!("wasi:io/streams@{WASI}"))?.resource_async(
         "output-stream",
         ResourceType::host::<DynOutputStream>(),
         |mut cx: StoreContextMut<'_, Data>, handle| {

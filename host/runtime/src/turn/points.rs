@@ -1,10 +1,10 @@
 //! Commit points of wasi:io, wasi:http and wasi:cli.
 
-use super::wrap::point;
+use super::wrap::{Wraps, point};
 use crate::error::RunError;
 use crate::instance::Data;
 use wasmtime::Result;
-use wasmtime::component::{Linker, Resource, ResourceTable};
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::io::poll::{Host as PollHost, HostPollable};
 use wasmtime_wasi::p2::bindings::io::streams::{self, HostInputStream as In, HostOutputStream as Out};
@@ -39,14 +39,14 @@ fn stdio(data: &Data, stream: &Output) -> bool {
     data.outputs.stdio.contains(&stream.rep())
 }
 
-pub(super) fn add_to_linker(l: &mut Linker<Data>) -> Result<()> {
+pub(super) fn add_to_linker(l: &mut Wraps<'_>) -> Result<()> {
     waits(l)?;
     output_streams(l)?;
     requests_and_responses(l)?;
     exit(l)
 }
 
-fn waits(l: &mut Linker<Data>) -> Result<()> {
+fn waits(l: &mut Wraps<'_>) -> Result<()> {
     point!(l, "wasi:io/poll", "poll", |d, list: Vec<Resource<DynPollable>>| Ok((PollHost::poll(
         &mut d.table,
         list
@@ -68,7 +68,7 @@ fn waits(l: &mut Linker<Data>) -> Result<()> {
     Ok(())
 }
 
-fn output_streams(l: &mut Linker<Data>) -> Result<()> {
+fn output_streams(l: &mut Wraps<'_>) -> Result<()> {
     point!(l, "wasi:io/streams", "[method]output-stream.write", unless stdio(d, &o), |d, o: Output, b: Vec<u8>| {
         let r = Out::write(&mut d.table, o, b);
         stream(&mut d.table, r)
@@ -114,7 +114,7 @@ type Request = Resource<HostOutgoingRequest>;
 type Options = Option<Resource<types::RequestOptions>>;
 type Response = std::result::Result<Resource<HostOutgoingResponse>, types::ErrorCode>;
 
-fn requests_and_responses(l: &mut Linker<Data>) -> Result<()> {
+fn requests_and_responses(l: &mut Wraps<'_>) -> Result<()> {
     point!(l, "wasi:http/outgoing-handler", "handle", |d, request: Request, options: Options| {
         let r = outgoing_handler::Host::handle(&mut d.http(), request, options);
         http(d, r)
@@ -131,7 +131,7 @@ fn requests_and_responses(l: &mut Linker<Data>) -> Result<()> {
 }
 
 /// `exit(ok)` is a return and commits; any other exit is a failure and rolls the turn back.
-fn exit(l: &mut Linker<Data>) -> Result<()> {
+fn exit(l: &mut Wraps<'_>) -> Result<()> {
     point!(l, "wasi:cli/exit", "exit", unless roll_back_if(d, status.is_err()), |d, status: std::result::Result<(), ()>| {
         let _ = d;
         Err::<(), _>(exited(if status.is_ok() { 0 } else { 1 }))

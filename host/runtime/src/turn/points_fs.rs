@@ -1,10 +1,10 @@
 //! Commit points of wasi:filesystem: whatever changes a file or a folder. Reading is none, and streams are covered by
 //! wasi:io.
 
-use super::wrap::point;
+use super::wrap::{Wraps, point};
 use crate::instance::Data;
 use wasmtime::Result;
-use wasmtime::component::{Linker, Resource};
+use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -34,7 +34,7 @@ fn only_opens(flags: OpenFlags) -> bool {
     !flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
 }
 
-pub(super) fn add_to_linker(l: &mut Linker<Data>) -> Result<()> {
+pub(super) fn add_to_linker(l: &mut Wraps<'_>) -> Result<()> {
     change!(l, "[method]descriptor.write", write, |fd, bytes: Vec<u8>, offset: u64|);
     change!(l, "[method]descriptor.set-size", set_size, |fd, size: u64|);
     change!(l, "[method]descriptor.set-times", set_times, |fd, accessed: NewTimestamp, modified: NewTimestamp|);

@@ -1,10 +1,10 @@
 //! Commit points of wasi:sockets: whatever another machine can see. A name lookup is a packet too. TCP streams are
 //! covered by wasi:io.
 
-use super::wrap::point;
+use super::wrap::{Wraps, point};
 use crate::instance::Data;
 use wasmtime::Result;
-use wasmtime::component::{Linker, Resource};
+use wasmtime::component::Resource;
 use wasmtime_wasi::p2::SocketResult;
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, Host, IpSocketAddress, Network};
@@ -24,7 +24,7 @@ fn answer<T>(data: &mut Data, result: SocketResult<T>) -> Result<(std::result::R
 type Tcp = Resource<TcpSocket>;
 type Net = Resource<Network>;
 
-pub(super) fn add_to_linker(l: &mut Linker<Data>) -> Result<()> {
+pub(super) fn add_to_linker(l: &mut Wraps<'_>) -> Result<()> {
     point!(
         l,
         "wasi:sockets/tcp",

@@ -8,6 +8,12 @@ use wasmtime::{Result, bail};
 /// first, which nobody calls.
 pub(crate) const WASI: &str = "0.2.12";
 
+/// A linker while functions in it are wrapped, with the names of the commit points made so far.
+pub(crate) struct Wraps<'a> {
+    pub(crate) linker: &'a mut Linker<Data>,
+    pub(crate) points: Vec<(&'static str, &'static str)>,
+}
+
 /// Refuses to shadow a name that is not there: a linker that allows shadowing takes a misspelt or renamed one for a new
 /// function, and the real one stays unwrapped.
 pub(crate) fn must_exist(linker: &mut Linker<Data>, interface: &str, function: &str) -> Result<()> {
@@ -33,8 +39,9 @@ macro_rules! point {
     };
     ($linker:ident, $interface:literal, $function:literal, unless $exempt:expr, |$data:ident $(, $arg:ident : $ty:ty)*| $body:expr) => {{
         let interface = format!("{}@{}", $interface, $crate::turn::wrap::WASI);
-        $crate::turn::wrap::must_exist($linker, &interface, $function)?;
-        $linker.instance(&interface)?.func_wrap_async(
+        $crate::turn::wrap::must_exist($linker.linker, &interface, $function)?;
+        $linker.points.push(($interface, $function));
+        $linker.linker.instance(&interface)?.func_wrap_async(
             $function,
             |mut cx: wasmtime::StoreContextMut<'_, $crate::instance::Data>, ($($arg,)*): ($($ty,)*)| {
                 Box::new(async move {

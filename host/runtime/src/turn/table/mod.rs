@@ -67,5 +67,10 @@ pub fn interfaces() -> impl Iterator<Item = &'static Interface> {
     wasi::WASI.iter().chain(network::NETWORK).chain(numax::NUMAX)
 }
 
-/// Interfaces with types only: components import them, and there is nothing to link.
-pub const TYPES_ONLY: &[(&str, &str)] = &[("numax:runtime/common", "0.2.0")];
+/// Interfaces without functions: plain types, for which there is nothing to link, and resources, which are linked.
+pub const TYPES_ONLY: &[(&str, &str)] = &[
+    ("numax:runtime/common", "0.2.0"),
+    ("wasi:cli/terminal-input", "0.2.12"),
+    ("wasi:cli/terminal-output", "0.2.12"),
+    ("wasi:sockets/network", "0.2.12"),
+];
