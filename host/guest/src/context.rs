@@ -74,6 +74,15 @@ impl<'p> BuildCtx<'p> {
         }
     }
 
+    /// Asks a program for something: as [`BuildCtx::run`], but what it prints is the answer and nobody else sees it.
+    ///
+    /// # Errors
+    /// As [`BuildCtx::run`].
+    pub fn ask(&mut self, command: &mut Command, hint: &str) -> Result<String, BuildError> {
+        let done = exec::run(command, |_| {})?;
+        self.checked(command, done, hint)
+    }
+
     /// Runs a program to its end; its output goes line by line to whoever follows the build. What it printed on
     /// standard output is returned.
     ///
@@ -81,21 +90,25 @@ impl<'p> BuildCtx<'p> {
     /// [`BuildError::ToolFailed`] with the end of its output and `hint` (what the user should do) when it exits with
     /// another status than 0; [`BuildError::Io`] when it cannot be started.
     pub fn run(&mut self, command: &mut Command, hint: &str) -> Result<String, BuildError> {
-        let Finished { status, stdout, tail } = exec::run(command, |line| {
+        let done = exec::run(command, |line| {
             if !self.quiet
                 && let Some(f) = &mut self.on_progress
             {
                 f(Progress::Output(line));
             }
         })?;
-        if status.success() {
-            return Ok(stdout);
+        self.checked(command, done, hint)
+    }
+
+    fn checked(&self, command: &Command, done: Finished, hint: &str) -> Result<String, BuildError> {
+        if done.status.success() {
+            return Ok(done.stdout);
         }
         Err(BuildError::ToolFailed {
             command: exec::shown(command),
             dir: command.get_current_dir().map_or_else(|| self.project.dir.clone(), PathBuf::from),
-            status: status.to_string(),
-            tail,
+            status: done.status.to_string(),
+            tail: done.tail,
             hint: hint.to_string(),
         })
     }

@@ -20,7 +20,8 @@ import (
 
 func init() {
 	run.Handle(func() error {
-		small, medium, large := arg(1, 20_000), arg(2, 2_000), arg(3, 100)
+		scale := max(1, scale())
+		small, medium, large := 20_000*scale, 2_000*scale, 100*scale
 		for _, phase := range []struct {
 			name string
 			f    func() error
@@ -50,13 +51,10 @@ func init() {
 
 func main() {}
 
-func arg(i, otherwise int) int {
-	if i < len(os.Args) {
-		if n, err := strconv.Atoi(os.Args[i]); err == nil {
-			return n
-		}
-	}
-	return otherwise
+// scale is how many times the usual work is done.
+func scale() int {
+	n, _ := strconv.Atoi(os.Getenv("SOAK_SCALE"))
+	return n
 }
 
 // junk is garbage that lives for a while.

@@ -2,7 +2,7 @@
 //! packages that the guest imports; the WIT worlds of these exports and an adapter to WASI 0.2 make it a component.
 
 use crate::cache::Inputs;
-use crate::exec::{Tool, find_tool, tool_version};
+use crate::exec::{Tool, find_tool};
 use crate::lang::Toolchain;
 use crate::wit::Wit;
 use crate::{BuildCtx, BuildError, Project, component};
@@ -28,7 +28,10 @@ const LDFLAGS: &str = "-checklinkname=0 -w";
 impl Toolchain for Go {
     fn inputs(&self, project: &Project, ctx: &mut BuildCtx<'_>) -> Result<Inputs, BuildError> {
         let mut inputs = Inputs::new();
-        inputs.fact("go", tool_version(&find_tool(&GO)?, &["version"])?);
+        // Asked in the project's folder: its go.mod may name a toolchain.
+        let mut version = go(project)?;
+        version.arg("version");
+        inputs.fact("go", ctx.ask(&mut version, "Check the installation of Go.")?);
         inputs.fact("flags", format!("{GODEBUG} {LDFLAGS}"));
         for name in ["GOFLAGS", "GOEXPERIMENT", "GODEBUG", "GOWORK"] {
             inputs.fact(name, std::env::var(name).unwrap_or_default());
@@ -74,7 +77,7 @@ fn go(project: &Project) -> Result<Command, BuildError> {
 fn default_godebug(project: &Project, ctx: &mut BuildCtx<'_>) -> Result<String, BuildError> {
     let mut list = go(project)?;
     list.args(["list", "-f", "{{.DefaultGODEBUG}}", "."]);
-    let text = ctx.run(&mut list, "Repair the project's go.mod or its packages and build again.")?;
+    let text = ctx.ask(&mut list, "Repair the project's go.mod or its packages and build again.")?;
     Ok(text.trim().to_string())
 }
 
@@ -102,7 +105,7 @@ impl GoMod {
     fn of(project: &Project, ctx: &mut BuildCtx<'_>) -> Result<Self, BuildError> {
         let mut edit = go(project)?;
         edit.args(["mod", "edit", "-json"]);
-        let json = ctx.run(&mut edit, "Repair the project's go.mod and build again.")?;
+        let json = ctx.ask(&mut edit, "Repair the project's go.mod and build again.")?;
         serde_json::from_str(&json).map_err(|e| BuildError::Manifest {
             file: project.dir.join("go.mod"),
             detail: format!("go mod edit printed something that cannot be read: {e}"),

@@ -1,7 +1,7 @@
 //! Rust guests: `cargo build` for `wasm32-wasip2` makes the component by itself.
 
 use crate::cache::Inputs;
-use crate::exec::{Tool, find_tool, tool_version};
+use crate::exec::{Tool, find_tool};
 use crate::lang::Toolchain;
 use crate::wit::Wit;
 use crate::{BuildCtx, BuildError, Project};
@@ -31,8 +31,10 @@ impl Toolchain for Rust {
     fn inputs(&self, project: &Project, ctx: &mut BuildCtx<'_>) -> Result<Inputs, BuildError> {
         let meta = Metadata::of(project, ctx)?;
         let mut inputs = Inputs::new();
-        inputs.fact("cargo", tool_version(&find_tool(&CARGO)?, &["--version"])?);
-        inputs.fact("rustc", tool_version(&find_tool(&RUSTC)?, &["--version"])?);
+        // Asked in the project's folder: a rust-toolchain.toml there decides.
+        let mut rustc = Command::new(find_tool(&RUSTC)?);
+        rustc.current_dir(&project.dir).arg("--version");
+        inputs.fact("rustc", ctx.ask(&mut rustc, "Check the installation of Rust.")?);
         for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTUP_TOOLCHAIN"] {
             inputs.fact(name, std::env::var(name).unwrap_or_default());
         }
@@ -73,7 +75,7 @@ fn cargo(project: &Project) -> Result<Command, BuildError> {
 fn add_target(project: &Project, ctx: &mut BuildCtx<'_>) -> Result<(), BuildError> {
     let mut rustc = Command::new(find_tool(&RUSTC)?);
     rustc.current_dir(&project.dir).args(["--print", "target-libdir", "--target", TARGET]);
-    let libdir = ctx.run(&mut rustc, "This Rust does not know wasm32-wasip2; Rust 1.82 and later do.")?;
+    let libdir = ctx.ask(&mut rustc, "This Rust does not know wasm32-wasip2; Rust 1.82 and later do.")?;
     if Path::new(libdir.trim()).is_dir() {
         return Ok(());
     }
@@ -115,7 +117,7 @@ impl Metadata {
     fn of(project: &Project, ctx: &mut BuildCtx<'_>) -> Result<Self, BuildError> {
         let mut command = cargo(project)?;
         command.args(["metadata", "--format-version", "1", "--filter-platform", TARGET, "--quiet"]);
-        let json = ctx.run(&mut command, "Repair the project's Cargo.toml and build again.")?;
+        let json = ctx.ask(&mut command, "Repair the project's Cargo.toml and build again.")?;
         serde_json::from_str(&json).map_err(|e| BuildError::Manifest {
             file: project.dir.join("Cargo.toml"),
             detail: format!("cargo metadata printed something that cannot be read: {e}"),

@@ -1,5 +1,23 @@
 package runtime
 
+import "runtime"
+
+// Handles that nobody closes wait for the garbage collector, which knows nothing of what they cost the host. So the
+// collector also runs when many are held: at first at minHandles, then whenever their number has doubled.
+const minHandles = 256
+
+var (
+	held      int
+	collectAt = minHandles
+)
+
+// collect lets go of the handles that nobody can reach.
+func collect() {
+	runtime.GC()
+	runtime.Gosched() // the cleanups run in a goroutine of their own
+	collectAt = max(minHandles, 2*held)
+}
+
 // Handle is a guest's hold on a resource of the host. It is taken once: whoever takes it drops it or gives it away.
 type Handle struct {
 	value int32 // 0 when it has been taken
@@ -20,7 +38,11 @@ func (h *Handle) Set(value int32) {
 	if h.value != 0 {
 		panic("numax: a handle is set twice")
 	}
+	if held >= collectAt {
+		collect()
+	}
 	h.value = value
+	held++
 }
 
 // Use is the handle, which stays held. It panics when it is closed or was given away.
@@ -35,6 +57,7 @@ func (h *Handle) Use() int32 {
 func (h *Handle) Take() int32 {
 	value := h.Use()
 	h.value = 0
+	held--
 	return value
 }
 
@@ -44,6 +67,9 @@ func (h *Handle) TakeOrNil() int32 {
 		return 0
 	}
 	value := h.value
-	h.value = 0
+	if value != 0 {
+		h.value = 0
+		held--
+	}
 	return value
 }
