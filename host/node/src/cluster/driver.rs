@@ -9,6 +9,7 @@ use numax_crdt::Dot;
 use numax_net::{NetEvents, NetHandle, SendError};
 use numax_replica::{Applied, Replica};
 use numax_runtime::{PeerState, PeerView};
+use numax_wire::WireError;
 use tokio::sync::broadcast::Receiver as Feed;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{mpsc, oneshot};
@@ -178,11 +179,14 @@ impl Driver {
             Report::Refused { peer, error, .. } => {
                 tracing::warn!(peer = %peer.short(), "refused a peer: {error}");
             }
+            Report::RefusedBy { peer, error: WireError::Shutdown, .. } => {
+                tracing::info!(peer = %peer.short(), "a peer shuts down");
+            }
             Report::RefusedBy { peer, error, .. } => {
                 tracing::warn!(peer = %peer.short(), "refused by a peer; it says: {error}");
             }
             Report::DuplicateOrigin { origin } => {
-                tracing::error!(epoch = origin.epoch, "{}", numax_wire::WireError::DuplicateOrigin);
+                tracing::error!(epoch = origin.epoch, "{}", WireError::DuplicateOrigin);
                 let replica = self.replica.clone();
                 tokio::task::spawn_blocking(move || replica.stop_for_duplicate());
             }
