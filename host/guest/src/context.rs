@@ -28,13 +28,14 @@ impl<'p> BuildCtx<'p> {
         Ok(Self { project, quiet, on_progress })
     }
 
-    /// A folder for files of this build, kept between builds: `.numax/build/NAME` under the project's root. Made if it
-    /// is not there.
+    /// A folder for files of this build, kept between builds: `.numax/build/NAME-LANGUAGE` under the project's root.
+    /// Made if it is not there.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn work_dir(&self) -> Result<PathBuf, BuildError> {
-        self.folder(&format!("build/{}", self.project.name))
+        let language = self.project.language.name().to_lowercase();
+        self.folder(&format!("build/{}-{language}", self.project.name))
     }
 
     /// The folder for packages of a language's own registry: `.numax/tools/NAME` under the project's root, shared by

@@ -1,5 +1,6 @@
 //! Projects that cannot be built say what is wrong and what to do.
 
+use crate::examples::there;
 use numax_guest::{BuildError, BuildOptions, build};
 use std::fs;
 use std::path::Path;
@@ -52,6 +53,26 @@ fn a_component_without_handlers_is_no_guest() {
     let error = refusal(dir.path());
     assert!(matches!(error, BuildError::Component { .. }), "{error}");
     assert!(error.to_string().contains("wasi:http/incoming-handler"), "{error}");
+}
+
+#[test]
+fn go_errors_name_what_to_do() {
+    if !there("go") {
+        return;
+    }
+    let module = ("go.mod", "module wrong\n\ngo 1.25\n");
+    let dir = project(&[module, ("main.go", "package main\n\nfunc main() { var x int = \"text\" }\n")]);
+    let error = refusal(dir.path());
+    let BuildError::ToolFailed { command, tail, .. } = &error else { panic!("{error}") };
+    assert!(command.starts_with("go build") && tail.contains("main.go:3"), "{error}");
+
+    let dir = project(&[module, ("main.go", "package main\n\nfunc main() {}\n")]);
+    let text = refusal(dir.path()).to_string();
+    assert!(text.contains("exports no handler") && text.contains("onhttp"), "{text}");
+
+    let dir = project(&[("go.mod", "modul wrong\n"), ("main.go", "package main\n")]);
+    let text = refusal(dir.path()).to_string();
+    assert!(text.contains("unknown directive") && text.contains("Repair the project's go.mod"), "{text}");
 }
 
 #[test]
