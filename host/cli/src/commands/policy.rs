@@ -21,7 +21,7 @@ pub(crate) fn run(args: &PolicyArgs) -> Result<(), Failure> {
 
 /// A component of this size carries an interpreter. Those need more time for a first call, and
 /// more memory.
-const INTERPRETED: u64 = 4 << 20;
+const INTERPRETED: u64 = 10 << 20;
 
 fn init(module: &Path, grant_all: bool, force: bool, stdout: bool) -> Result<(), Failure> {
     let surface = component::surface(module).map_err(Failure::failed)?;
