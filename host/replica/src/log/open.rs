@@ -51,8 +51,10 @@ pub(crate) fn open(
     if found.first().unwrap_or(&last).segment.start > included || last.end < included {
         return Err(missing(included).into());
     }
-    // What a killed process had handed over becomes durable before anything is built on it.
-    if clean_end != Some(last.end) && last.end > included.max(last.segment.first) {
+    // What a killed process had handed over becomes durable, with its name, before anything is built on it. The engine
+    // includes only what was synced; and an orderly stop syncs all.
+    let synced = clean_end == Some(last.end) || (last.end == included && included > last.segment.first);
+    if !synced {
         last.file = write_anew(&disk, &last)?;
     }
 
@@ -141,6 +143,7 @@ fn finish(
         buffer: Vec::new(),
         segment_bytes,
         broken: None,
+        failed: Arc::default(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Writing the log.
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use numax_crdt::VersionVector;
 use numax_store::{Disk, DiskError, DiskFile};
@@ -41,6 +44,7 @@ pub(crate) struct Log {
     pub(super) segment_bytes: u64,
     /// Why the log takes no more writes.
     pub(super) broken: Option<String>,
+    pub(super) failed: SyncFailed,
 }
 
 /// Frames of a group, made for the place where the log ends.
@@ -185,7 +189,7 @@ impl Log {
 
     /// What to do, on any thread, to sync what has been written so far.
     pub(crate) fn sync_job(&self) -> LogSync {
-        LogSync { file: self.file.clone(), until: self.written }
+        LogSync { file: self.file.clone(), until: self.written, failed: self.failed.clone() }
     }
 
     /// Takes note of what came of a job.
@@ -203,12 +207,24 @@ impl Log {
 pub(crate) struct LogSync {
     file: Arc<dyn DiskFile>,
     until: u64,
+    failed: SyncFailed,
 }
+
+/// Whether a sync has failed. All jobs of a log share it and sync one after the other: of two that run at once the
+/// system tells only one of the error, and the other would pass for proof that the data is safe.
+pub(super) type SyncFailed = Arc<Mutex<bool>>;
 
 impl LogSync {
     /// Returns when everything written before the job was made survives a power cut.
     pub(crate) fn run(&self) -> Result<(), DiskError> {
-        self.file.sync()
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failed {
+            let source = io::Error::other("an earlier sync failed, so this one would prove nothing");
+            return Err(DiskError::Io { what: "syncing the log".to_string(), source });
+        }
+        let result = self.file.sync();
+        *failed = result.is_err();
+        result
     }
 }
 
