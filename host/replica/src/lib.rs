@@ -19,6 +19,7 @@ mod draft;
 mod error;
 mod log;
 mod meta;
+mod planted;
 mod reader;
 mod replica;
 mod rows;
@@ -30,5 +31,7 @@ pub use draft::{Draft, Loaded, LocalBatch, Miss, Page, WriterId};
 pub use error::{CommitError, DraftError, LogError, OpenError};
 pub use log::LogCursor;
 pub use meta::{HostFacts, mark_restored};
+#[cfg(feature = "planted-bugs")]
+pub use planted::Planted;
 pub use reader::Reader;
 pub use replica::{Durable, Replica};

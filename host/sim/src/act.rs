@@ -3,7 +3,6 @@
 use crate::net::Fate;
 use crate::node::Job;
 use crate::oracle::Turn;
-use crate::plan::Fault;
 use crate::trace::fingerprint;
 use crate::workload;
 use crate::world::{What, World};
@@ -53,8 +52,8 @@ impl World<'_> {
             Report::DuplicateOrigin { origin } => {
                 self.oracle.violation("once", format!("node {node} met its origin {origin} elsewhere"));
             }
-            // A hello that is lost is all a good network needs to do for a refusal.
-            Report::Refused { error, .. } if self.plan.net.loss == 0 && !self.has_partitions() => {
+            // A hello that is lost, or a peer that ends before it says one, is all a refusal needs.
+            Report::Refused { error, .. } if !error.to_string().contains("hello") => {
                 self.oracle.violation("protocol", format!("node {node} refused a good peer: {error}"));
             }
             Report::SelfLink { .. } => {
@@ -62,10 +61,6 @@ impl World<'_> {
             }
             _ => {}
         }
-    }
-
-    fn has_partitions(&self) -> bool {
-        self.plan.faults.iter().any(|(_, fault)| matches!(fault, Fault::Partition(_)))
     }
 
     fn send(&mut self, node: usize, link: LinkId, message: &Message) {
@@ -260,7 +255,10 @@ impl World<'_> {
                 self.step(node, Event::LogPage { request, batches: page.batches, next: page.next });
             }
             Err(error) => {
-                self.oracle.violation("log", format!("node {node} cannot read its log: {error}"));
+                // A full disk may stand in the way of what is still in memory.
+                if !self.nodes.get(node).is_some_and(|node| node.bad_disk) {
+                    self.oracle.violation("log", format!("node {node} cannot read its log: {error}"));
+                }
                 self.step(node, Event::LogFailed { request, reason: error.to_string() });
             }
         }

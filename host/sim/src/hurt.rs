@@ -14,11 +14,11 @@ impl World<'_> {
         match fault {
             Fault::Crash { node, how, after, down } => {
                 let Some(machine) = self.nodes.get_mut(node) else { return };
-                if machine.life.is_none() {
-                } else if after == 0 {
-                    self.crash(node, how, down);
-                } else {
-                    machine.plan_crash(how, after, down);
+                match (after, &machine.life) {
+                    (0, None) => {}
+                    (0, Some(_)) => self.crash(node, how, down),
+                    // What does not run yet may also end while it starts.
+                    (after, _) => machine.plan_crash(how, after - 1, down),
                 }
             }
             Fault::Partition(pairs) => self.net.block(pairs),
@@ -77,7 +77,7 @@ impl World<'_> {
         }
         let Some(machine) = self.nodes.get_mut(node) else { return };
         machine.restore(copy, !marked);
-        self.oracle.promise(node, promised);
+        self.oracle.replaced(node, promised);
         self.schedule.put(self.now + 100, What::Start { node });
     }
 }

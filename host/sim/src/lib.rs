@@ -27,6 +27,7 @@ pub mod trace;
 pub mod workload;
 mod world;
 
+pub use numax_replica::Planted;
 pub use outcome::{Outcome, Stats};
 pub use plan::{Plan, Scenario};
 
@@ -36,11 +37,36 @@ use numax_replica::CoreConfig;
 /// Runs a plan to its end.
 #[must_use]
 pub fn run(plan: &Plan) -> Outcome {
+    run_with(plan, None)
+}
+
+/// A bug on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// In the replica's core.
+    Core(Planted),
+    /// In the protocol: what a push lost stays lost.
+    NoAntiEntropy,
+}
+
+/// Runs a plan with a bug in every node.
+#[must_use]
+pub fn run_with(plan: &Plan, bug: Option<Bug>) -> Outcome {
+    let planted = match bug {
+        Some(Bug::Core(planted)) => Some(planted),
+        _ => None,
+    };
+    // Small pages, so that there are many.
+    let mut protocol = numax_cluster::Config { page_bytes: 2_000, ..numax_cluster::Config::default() };
+    if bug == Some(Bug::NoAntiEntropy) {
+        protocol.sync_interval_ms = 1 << 40;
+    }
     let config = CoreConfig {
         durability: plan.durability,
         cache_rows: plan.cache_rows,
         segment_bytes: plan.segment_bytes,
+        planted,
         ..CoreConfig::new(NodeId::default())
     };
-    world::World::new(plan, config).run()
+    world::World::new(plan, config, protocol).run()
 }

@@ -1,7 +1,7 @@
 //! `numax-sim`: run seeds, say what came of them.
 
 use clap::{Parser, ValueEnum};
-use numax_sim::suite::{Seeds, run_all};
+use numax_sim::suite::{self, Seeds, run_all};
 use numax_sim::{Outcome, Plan, Scenario, Stats};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -25,6 +25,12 @@ struct Arguments {
     /// Threads; by default one for each processor.
     #[arg(long)]
     threads: Option<usize>,
+    /// Plant known bugs instead, and fail unless each is found within its number of seeds.
+    #[arg(long)]
+    planted: bool,
+    /// Crash a node of a short run at each of its storage operations instead.
+    #[arg(long)]
+    every_operation: bool,
     /// Print each seed's figures, and for a single seed everything that goes wrong.
     #[arg(long, short)]
     verbose: bool,
@@ -59,6 +65,12 @@ impl Name {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.planted {
+        return planted(arguments.first_seed);
+    }
+    if arguments.every_operation {
+        return every_operation(arguments.first_seed);
+    }
     let nodes = arguments.nodes.and_then(|nodes| usize::try_from(nodes).ok());
     let scenario = arguments.scenario.scenario();
     let seeds = Seeds { first: arguments.first_seed, count: arguments.seeds, nodes, scenario };
@@ -103,5 +115,41 @@ fn main() -> ExitCode {
         started.elapsed().subsec_millis() / 100,
         broken.len()
     );
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Looks for each planted bug.
+fn planted(first_seed: u64) -> ExitCode {
+    let mut found = 0;
+    for (name, bug, within) in suite::PLANTED {
+        match suite::find(bug, first_seed, within) {
+            Some((seeds, outcome)) => {
+                found += 1;
+                let how = outcome
+                    .violations
+                    .first()
+                    .map(|violation| format!("{}: {}", violation.kind, violation.detail));
+                println!("{name}: found after {seeds} of {within} seeds ({})", how.unwrap_or_default());
+            }
+            None => println!("{name}: NOT FOUND within {within} seeds from {first_seed} on"),
+        }
+    }
+    println!("{found} of {} planted bugs found", suite::PLANTED.len());
+    if found == suite::PLANTED.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Crashes at each storage operation.
+fn every_operation(seed: u64) -> ExitCode {
+    let (runs, broken) = suite::every_operation(seed);
+    for (what, outcome) in &broken {
+        println!("{what} is broken:");
+        for violation in &outcome.violations {
+            println!("  at {} ms, {}: {}", violation.at, violation.kind, violation.detail);
+        }
+    }
+    if !broken.is_empty() {
+        println!("  repeat: cargo run -p numax-sim -- --every-operation --first-seed {seed}");
+    }
+    println!("{runs} runs, each with a crash at another storage operation, {} with violations", broken.len());
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

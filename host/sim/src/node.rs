@@ -1,6 +1,6 @@
 //! One simulated machine: its disk, its clock, and the process that may run on it.
 
-use crate::plan::{Crash, Plan};
+use crate::plan::Crash;
 use numax_cluster::{Cluster, Config, Identity};
 use numax_crdt::{Dot, NodeId, Origin};
 use numax_replica::core::{FlushJob, SyncJob};
@@ -176,8 +176,9 @@ impl Node {
     /// When the datastore cannot be opened.
     pub fn start(
         &mut self,
-        plan: &Plan,
+
         config: CoreConfig,
+        protocol: Config,
         now: u64,
         nonce: u64,
         seed: u64,
@@ -194,15 +195,13 @@ impl Node {
             node: self.id,
             origin: core.origin(),
             cluster_id: [7; 32],
-            name: format!("node {} of {}", self.id.short(), plan.nodes),
+            name: format!("node {}", self.id.short()),
             listen: None,
         };
-        // Small pages, so that there are many.
-        let config = Config { page_bytes: 2_000, ..Config::default() };
         self.life = Some(Life {
             number: self.lives,
             core,
-            cluster: Cluster::new(config, identity, seed),
+            cluster: Cluster::new(protocol, identity, seed),
             queue: Vec::new(),
             awake: false,
             syncing: None,

@@ -35,6 +35,17 @@ pub struct Violation {
     pub detail: String,
 }
 
+/// What a node's end leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survives {
+    /// Everything it had applied.
+    Applied,
+    /// What it had synced.
+    Synced,
+    /// What it would have had anyway: it was only just starting, and not heard of.
+    AsBefore,
+}
+
 /// What is known of one node.
 #[derive(Clone, Debug, Default)]
 pub struct NodeFacts {
@@ -155,10 +166,21 @@ impl Oracle {
         self.nodes.get(node).cloned().unwrap_or_default()
     }
 
-    /// A node is down, or another disk is put into it: what it must have when it comes back.
-    pub fn promise(&mut self, node: usize, promised: VersionVector) {
+    /// A node has ended: what must it have when it comes back?
+    pub fn ended(&mut self, node: usize, survives: Survives) {
+        let Some(facts) = self.nodes.get_mut(node) else { return };
+        match survives {
+            Survives::Applied => facts.promised = facts.applied.clone(),
+            Survives::Synced => facts.promised = facts.synced.clone(),
+            Survives::AsBefore => {}
+        }
+    }
+
+    /// Another disk is in a node, with this on it.
+    pub fn replaced(&mut self, node: usize, promised: VersionVector) {
         if let Some(facts) = self.nodes.get_mut(node) {
-            facts.synced = promised.clone();
+            // Made by copying files, so all of it was written anew; but nobody has synced it.
+            facts.synced = VersionVector::default();
             facts.promised = promised;
         }
     }
@@ -282,7 +304,7 @@ mod tests {
         }
         let mut oracle = Oracle::new(1);
         oracle.applied(0, dot(1), b"one");
-        oracle.promise(0, oracle.facts(0).applied);
+        oracle.ended(0, Survives::Applied);
         oracle.returned(0, &VersionVector::default());
         assert_eq!(kinds(&oracle), ["durability"], "the process alone ended");
     }

@@ -54,7 +54,7 @@ pub enum Fault {
         node: usize,
         /// How.
         how: Crash,
-        /// At which storage operation from now.
+        /// At which storage operation from now, counted from 1; 0 is now.
         after: u64,
         /// For how long, in milliseconds.
         down: u64,
@@ -175,6 +175,17 @@ impl Plan {
         }
         plan.faults.sort_by_key(|(at, _)| *at);
         plan
+    }
+
+    /// A short run of three nodes without faults.
+    pub fn short(seed: u64, durability: Durability) -> Self {
+        Self {
+            durability,
+            active_ms: 1_500,
+            turn_ms: 150,
+            segment_bytes: 2_000,
+            ..Self::new(seed, Scenario::Calm, Some(3))
+        }
     }
 
     /// Times about `mean` apart.

@@ -2,7 +2,7 @@
 
 use crate::net::Net;
 use crate::node::{Job, Life, Node};
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, Survives};
 use crate::outcome::{Outcome, Stats};
 use crate::plan::{Crash, Fault, Plan};
 use crate::schedule::Schedule;
@@ -10,7 +10,7 @@ use crate::trace::Trace;
 use bytes::Bytes;
 use numax_cluster::{Event, LinkId, LogCursor};
 use numax_crdt::VersionVector;
-use numax_replica::{CoreConfig, LocalBatch};
+use numax_replica::{CoreConfig, Durability, LocalBatch};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -63,6 +63,7 @@ pub(crate) enum What {
 pub(crate) struct World<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) config: CoreConfig,
+    protocol: numax_cluster::Config,
     pub(crate) now: u64,
     pub(crate) schedule: Schedule<What>,
     pub(crate) nodes: Vec<Node>,
@@ -78,12 +79,13 @@ pub(crate) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(plan: &'a Plan, config: CoreConfig) -> Self {
+    pub(crate) fn new(plan: &'a Plan, config: CoreConfig, protocol: numax_cluster::Config) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         let net = Net::new(&plan.lines, plan.net.clone(), &mut rng);
         let mut world = Self {
             plan,
             config,
+            protocol,
             now: 0,
             schedule: Schedule::default(),
             nodes: plan.skew_ms.iter().enumerate().map(|(index, skew)| Node::new(index, *skew)).collect(),
@@ -206,13 +208,13 @@ impl<'a> World<'a> {
 
     fn start(&mut self, node: usize) {
         let (nonce, seed) = (self.rng.next_u64(), self.rng.next_u64());
-        let (plan, now, quiet) = (self.plan, self.now, self.quiet);
+        let (now, quiet) = (self.now, self.quiet);
         let Some(machine) = self.nodes.get_mut(node) else { return };
         if machine.life.is_some() {
             return;
         }
         let config = CoreConfig { node: machine.id, ..self.config.clone() };
-        match machine.start(plan, config, now, nonce, seed) {
+        match machine.start(config, self.protocol.clone(), now, nonce, seed) {
             Ok(()) => {}
             Err(_) if machine.storage.faults.power_lost() => return self.crashed(node),
             // A disk that fails may fail now, too; it is not broken for good.
@@ -244,17 +246,18 @@ impl<'a> World<'a> {
 
     /// Ends a node's process now, or notes that its storage just did.
     pub(crate) fn crash(&mut self, node: usize, how: Crash, down: u64) {
-        let facts = self.oracle.facts(node);
         let Some(machine) = self.nodes.get_mut(node) else { return };
+        let ran = machine.life.is_some();
         self.stats.crashes += 1;
         self.trace.note((self.now, "crash", node, matches!(how, Crash::Process)));
         machine.crash(how);
-        // What it had counts until it is known what is left.
-        let promised = match how {
-            Crash::Process if self.config.durability != numax_replica::Durability::None => facts.applied,
-            _ => facts.synced,
+        let survives = match how {
+            Crash::Power(_) => Survives::Synced,
+            Crash::Process if !ran => Survives::AsBefore,
+            Crash::Process if self.config.durability == Durability::None => Survives::Synced,
+            Crash::Process => Survives::Applied,
         };
-        self.oracle.promise(node, promised);
+        self.oracle.ended(node, survives);
         for link in self.net.links_of(node) {
             self.cut(link, Some(node));
         }

@@ -8,7 +8,7 @@ use super::{
     group::Group,
     pending::{self, Held},
 };
-use crate::{applied::Applied, error::CoreError};
+use crate::{applied::Applied, error::CoreError, planted::Planted};
 
 /// What became of batches from a peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,7 +59,8 @@ impl Core {
             out.rejected += 1;
             return Ok(());
         }
-        if self.tip.vector.covers(dot) {
+        let again = self.config.has_bug(Planted::DoubleApply) && dot.origin != self.origin;
+        if self.tip.vector.covers(dot) && !again {
             let differs = self.recent.get(&dot).is_some_and(|known| *known != bytes);
             match differs {
                 false => out.duplicates += 1,
@@ -72,7 +73,10 @@ impl Core {
             self.found_duplicate_origin(out);
             return Ok(());
         }
-        if let Some(missing) = pending::missing(&header, &self.tip.vector) {
+        let next = self.tip.vector.get(&dot.origin) + 1 == dot.seq;
+        if let Some(missing) = pending::missing(&header, &self.tip.vector)
+            && !(next && self.config.has_bug(Planted::NoCausality))
+        {
             match self.pending.hold(header, bytes, missing) {
                 Held::Now => out.pending += 1,
                 Held::Already => out.duplicates += 1,
@@ -110,7 +114,7 @@ impl Core {
             }
         };
         let dot = batch.dot();
-        if !group.advance(&mut self.tip, dot) {
+        if !group.advance(&mut self.tip, dot) && !self.config.has_bug(Planted::DoubleApply) {
             out.duplicates += 1;
             return Ok(false);
         }

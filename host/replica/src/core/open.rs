@@ -11,6 +11,7 @@ use crate::{
     error::{CoreError, OpenError},
     log::{self, Record},
     meta::{HostFacts, Meta},
+    planted::{self, Planted},
     rows::{name, shared::Shared, staging::Staging},
 };
 
@@ -33,6 +34,11 @@ impl Core {
         facts: &HostFacts,
         now_ms: u64,
     ) -> Result<Self, OpenError> {
+        #[cfg(feature = "planted-bugs")]
+        let disk = match config.planted {
+            Some(Planted::SkippedFsync) => Arc::new(planted::Forgetful(disk)) as Arc<dyn Disk>,
+            _ => disk,
+        };
         let previous = Meta::load(&*disk)?;
         if let Some(meta) = &previous
             && meta.node != config.node.to_string()
@@ -60,6 +66,10 @@ impl Core {
         let mut tip = replay.tip;
         log.expose();
 
+        let previous = match previous {
+            Some(found) if config.has_bug(Planted::DotReuse) => Some(planted::innocent(found, facts)),
+            other => other,
+        };
         let (meta, new_epoch) =
             Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability)?;
         let origin = meta.origin(config.node)?;

@@ -1,0 +1,113 @@
+//! Bugs on purpose, so that a simulator can show that it would find them.
+//!
+//! Without the feature `planted-bugs` nothing of this can be switched on, and the compiler removes the questions.
+
+#[cfg(feature = "planted-bugs")]
+use std::sync::Arc;
+
+use crate::{
+    config::{CoreConfig, Durability},
+    meta::{HostFacts, Meta},
+};
+
+/// A bug to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    /// The epoch goes on whatever happened to the datastore, so that dots are used again.
+    DotReuse,
+    /// The log is not synced, though syncing says it succeeded.
+    SkippedFsync,
+    /// Batches of others are applied again when they come again.
+    DoubleApply,
+    /// Batches do not wait for those of others that they depend on.
+    NoCausality,
+}
+
+impl CoreConfig {
+    /// Whether the core is to have this bug.
+    pub(crate) fn has_bug(&self, bug: Planted) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        return self.planted == Some(bug);
+        #[cfg(not(feature = "planted-bugs"))]
+        {
+            let _ = bug;
+            false
+        }
+    }
+}
+
+/// What the datastore's file would say if nothing had happened to it.
+pub(crate) fn innocent(found: Meta, facts: &HostFacts) -> Meta {
+    Meta {
+        boot_id: facts.boot_id.clone(),
+        disk_id: facts.disk_id.clone(),
+        durability: Durability::Fsync.config_name().to_string(),
+        clean_end: None,
+        restored: false,
+        ..found
+    }
+}
+
+#[cfg(feature = "planted-bugs")]
+pub(crate) use forgetful::Forgetful;
+
+#[cfg(feature = "planted-bugs")]
+mod forgetful {
+    use bytes::Bytes;
+    use numax_store::{Disk, DiskError, DiskFile};
+
+    use super::Arc;
+
+    /// A disk on which the log's files are never synced.
+    pub(crate) struct Forgetful<T: ?Sized>(pub Arc<T>);
+
+    fn forgetful(
+        name: &str,
+        file: Result<Arc<dyn DiskFile>, DiskError>,
+    ) -> Result<Arc<dyn DiskFile>, DiskError> {
+        let log = name.starts_with(crate::log::DIR);
+        file.map(|file| if log { Arc::new(Forgetful(file)) as Arc<dyn DiskFile> } else { file })
+    }
+
+    impl Disk for Forgetful<dyn Disk> {
+        fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
+            self.0.list(dir)
+        }
+        fn create_dir(&self, dir: &str) -> Result<(), DiskError> {
+            self.0.create_dir(dir)
+        }
+        fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+            forgetful(name, self.0.create(name))
+        }
+        fn open_append(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+            forgetful(name, self.0.open_append(name))
+        }
+        fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+            self.0.rename(from, to)
+        }
+        fn remove(&self, name: &str) -> Result<(), DiskError> {
+            self.0.remove(name)
+        }
+        fn sync_dir(&self, dir: &str) -> Result<(), DiskError> {
+            self.0.sync_dir(dir)
+        }
+    }
+
+    impl DiskFile for Forgetful<dyn DiskFile> {
+        fn append(&self, bytes: &[u8]) -> Result<(), DiskError> {
+            self.0.append(bytes)
+        }
+        fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
+            self.0.read_at(offset, len)
+        }
+        fn sync(&self) -> Result<(), DiskError> {
+            Ok(())
+        }
+        fn truncate(&self, len: u64) -> Result<(), DiskError> {
+            self.0.truncate(len)
+        }
+        fn len(&self) -> Result<u64, DiskError> {
+            self.0.len()
+        }
+    }
+}
