@@ -2,8 +2,9 @@
 //!
 //! Without the feature `planted-bugs` nothing of this can be switched on, and the compiler removes the questions.
 
-#[cfg(feature = "planted-bugs")]
 use std::sync::Arc;
+
+use numax_store::Disk;
 
 use crate::{
     config::{CoreConfig, Durability},
@@ -48,10 +49,11 @@ pub(crate) fn innocent(found: Meta, facts: &HostFacts) -> Meta {
     }
 }
 
-#[cfg(feature = "planted-bugs")]
-pub(crate) use forgetful::Forgetful;
+/// The disk, or one that forgets to sync.
+pub(crate) fn disk(disk: Arc<dyn Disk>, config: &CoreConfig) -> Arc<dyn Disk> {
+    if config.has_bug(Planted::SkippedFsync) { Arc::new(forgetful::Forgetful(disk)) } else { disk }
+}
 
-#[cfg(feature = "planted-bugs")]
 mod forgetful {
     use bytes::Bytes;
     use numax_store::{Disk, DiskError, DiskFile};

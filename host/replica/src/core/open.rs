@@ -34,11 +34,7 @@ impl Core {
         facts: &HostFacts,
         now_ms: u64,
     ) -> Result<Self, OpenError> {
-        #[cfg(feature = "planted-bugs")]
-        let disk = match config.planted {
-            Some(Planted::SkippedFsync) => Arc::new(planted::Forgetful(disk)) as Arc<dyn Disk>,
-            _ => disk,
-        };
+        let disk = planted::disk(disk, &config);
         let previous = Meta::load(&*disk)?;
         if let Some(meta) = &previous
             && meta.node != config.node.to_string()
