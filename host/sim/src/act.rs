@@ -207,7 +207,7 @@ impl World<'_> {
                         duplicates: count(ingested.duplicates),
                         pending: count(ingested.pending),
                         rejected: count(ingested.rejected),
-                        malformed: 0,
+                        malformed: count(ingested.malformed),
                     };
                     answers.push((request, Ok(outcome)));
                 }

@@ -21,6 +21,8 @@ pub struct Ingested {
     pub pending: usize,
     /// Not taken: malformed, from a quarantined origin, under this node's own origin, or without room to wait.
     pub rejected: usize,
+    /// How many of the rejected ones cannot be read: whoever sent them is to blame.
+    pub malformed: usize,
     /// Origins under one of whose dots a second, different batch was seen now.
     pub quarantined: Vec<Origin>,
 }
@@ -40,6 +42,7 @@ impl Core {
                 Err(error) => {
                     tracing::warn!(%error, "a batch from a peer cannot be read");
                     out.rejected += 1;
+                    out.malformed += 1;
                 }
             }
         }
@@ -110,6 +113,7 @@ impl Core {
             Err(error) => {
                 tracing::warn!(%error, "a batch from a peer cannot be read");
                 out.rejected += 1;
+                out.malformed += 1;
                 return Ok(false);
             }
         };

@@ -163,7 +163,7 @@ fn rubbish_is_rejected_and_does_no_harm() {
     }
     let count = bad.len();
     let ingested = node.ingest(bad);
-    assert_eq!((ingested.applied, ingested.rejected), (0, count));
+    assert_eq!((ingested.applied, ingested.rejected, ingested.malformed), (0, count, count));
     assert_eq!(node.ingest(all.clone()).applied, all.len());
 }
 
