@@ -95,7 +95,8 @@ impl Cluster {
             }
             Event::LogPage { request, batches, next } => self.page_read(request, batches, next, fx),
             Event::LogFailed { request, reason } => self.page_failed(request, reason, fx),
-            Event::Timer => {}
+            // Whoever keeps the time may have come early: tell it again when to come.
+            Event::Timer => self.timer = None,
             Event::Stop => self.stop(fx),
         }
         self.expire(fx);

@@ -81,6 +81,9 @@ fn a_silent_link_is_closed() {
     node.now = Millis(9_999);
     assert_eq!(closed(&node.step(Event::Timer)), None);
     assert_eq!(node.timer, Millis(10_000));
+    node.timer = Millis(0);
+    node.step(Event::Timer);
+    assert_eq!(node.timer, Millis(10_000), "an early one changes nothing, and the time is told again");
     node.now = Millis(10_000);
     assert!(matches!(closed(&node.step(Event::Timer)), Some(WireError::Malformed { .. })));
 }
