@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Product(options) => product::run(&options),
         Command::Bench { rest } => bench(&rest),
-        Command::Sim { rest } => passed_on("numax-sim", &["--features", "numax-sim/planted"], &rest),
+        Command::Sim { rest } => passed_on("numax-sim", &rest),
         Command::Bindings => setup::toolchain().and_then(|()| setup::bindings()),
     };
     match done {
@@ -64,10 +64,10 @@ fn main() -> ExitCode {
 }
 
 /// Builds a tool of the workspace and runs it with the caller's arguments.
-fn passed_on(package: &str, cargo: &[&str], rest: &[String]) -> anyhow::Result<()> {
+fn passed_on(package: &str, rest: &[String]) -> anyhow::Result<()> {
     setup::toolchain()?;
     let mut command = shell::cargo();
-    command.args(["run", "--quiet", "--package", package]).args(cargo).arg("--").args(rest);
+    command.args(["run", "--quiet", "--package", package, "--"]).args(rest);
     shell::run(&mut command)
 }
 

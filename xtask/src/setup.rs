@@ -104,5 +104,5 @@ pub fn guest(numax: &std::path::Path, language: Language) -> Result<PathBuf> {
 
 /// Generates every binding from `wit/` again.
 pub fn bindings() -> Result<()> {
-    shell::run(shell::cargo().args(["run", "--quiet", "--package", "numax-guest", "--example", "bindings"]))
+    shell::run(shell::cargo().args(["run", "--quiet", "--package", "numax-guest", "--example", "generate"]))
 }
