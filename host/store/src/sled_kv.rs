@@ -5,6 +5,8 @@
 //! - `flush` is no barrier against a power cut on Linux (it ends in `sync_file_range`, and values above an eighth of
 //!   a megabyte go into files of their own that are never synced): [`SledBackend::sync`] syncs those files and then
 //!   `db`, through handles of its own;
+//! - all databases of a process share one lock inside sled, with which two of them, or a flush beside a batch, wait for
+//!   each other for good: everything that takes it for writing, or waits while it holds it, takes turns ([`TURN`]);
 //! - opening damaged files may panic: panics are caught and become [`KvError::Corrupt`];
 //! - it creates a database in any directory: what is there is looked at first.
 
@@ -18,7 +20,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -39,9 +41,19 @@ const MARK: &str = "numax-rows";
 /// Memory for sled's page cache. The replica caches rows itself; this is for pages on the way to and from the disk.
 const CACHE_BYTES: u64 = 64 << 20;
 
+/// Whoever holds this may apply a batch, flush, open or close a database. A flush and the end of a database hold sled's
+/// process-wide lock shared while they wait for that database's own flusher, which wants it shared, too; a batch wants
+/// it alone, and the lock lets no reader pass a waiting writer. Reads wait for nobody and need no turn.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// An open sled database.
 pub(crate) struct SledBackend {
-    tree: sled::Db,
+    /// Only the end of this takes it out, in its turn.
+    db: Option<sled::Db>,
     dir: PathBuf,
     /// Our own handle of sled's main file: syncing acts on the file, whoever wrote to it.
     main_file: File,
@@ -59,11 +71,15 @@ impl SledBackend {
         fs::create_dir_all(dir).map_err(io_failed("creating", dir))?;
         let fresh = is_fresh(dir)?;
         let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES);
-        let tree = guard(|| config.open()).map_err(|error| error.into_kv(dir))?;
+        let opened = {
+            let _turn = turn();
+            guard(|| config.open())
+        };
+        let db = Some(opened.map_err(|error| error.into_kv(dir))?);
         let main_path = dir.join("db");
         let main_file = File::open(&main_path).map_err(io_failed("opening", &main_path))?;
         let backend = Self {
-            tree,
+            db,
             dir: dir.to_owned(),
             main_file,
             synced_blobs: Mutex::default(),
@@ -96,9 +112,9 @@ impl SledBackend {
 
     /// Checks magic and schema versions; writes them into the empty tree of a fresh database.
     fn check_header(&self, fresh: bool) -> Result<(), KvError> {
-        let magic = self.call(|| self.tree.get(MAGIC_KEY))?;
-        let found = self.call(|| self.tree.scan_prefix([HEADER]).collect::<Result<Vec<_>, _>>())?;
-        if magic.is_none() && self.call(|| self.tree.first())?.is_none() {
+        let magic = self.call(|db| db.get(MAGIC_KEY))?;
+        let found = self.call(|db| db.scan_prefix([HEADER]).collect::<Result<Vec<_>, _>>())?;
+        if magic.is_none() && self.call(|db| db.first())?.is_none() {
             if !fresh {
                 let detail = format!("{}: all rows are lost", self.dir.display());
                 return Err(KvError::Corrupt { detail });
@@ -108,7 +124,7 @@ impl SledBackend {
             Table::ALL.iter().for_each(|table| {
                 batch.insert(&[HEADER, *table as u8], &table.schema().to_be_bytes());
             });
-            return self.call(|| self.tree.apply_batch(batch));
+            return self.apply(batch);
         }
         if magic.is_none_or(|magic| magic != MAGIC) {
             return Err(KvError::Foreign { path: self.dir.display().to_string() });
@@ -131,8 +147,17 @@ impl SledBackend {
     }
 
     /// Calls sled and turns its errors, and panics, into ours.
-    fn call<T>(&self, act: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, KvError> {
-        guard(act).map_err(|error| error.into_kv(&self.dir))
+    fn call<T>(&self, act: impl FnOnce(&sled::Db) -> Result<T, sled::Error>) -> Result<T, KvError> {
+        let db = self.db.as_ref().ok_or(KvError::Closed)?;
+        guard(|| act(db)).map_err(|error| error.into_kv(&self.dir))
+    }
+
+    /// Applies a batch, in its turn.
+    fn apply(&self, batch: sled::Batch) -> Result<(), KvError> {
+        self.call(|db| {
+            let _turn = turn();
+            db.apply_batch(batch)
+        })
     }
 
     /// Calls sled for a write: after an error no more are taken.
@@ -145,7 +170,10 @@ impl SledBackend {
 
     /// Writes out what sled buffers and syncs all of its files.
     fn sync_files(&self) -> Result<(), KvError> {
-        self.call(|| self.tree.flush())?;
+        self.call(|db| {
+            let _turn = turn();
+            db.flush()
+        })?;
         // Large values first: `db` must not name files that a power cut could still take away.
         self.sync_blobs()?;
         self.main_file.sync_all().map_err(io_failed("syncing", &self.dir.join("db")))
@@ -177,13 +205,20 @@ impl SledBackend {
     }
 }
 
+impl Drop for SledBackend {
+    fn drop(&mut self) {
+        let _turn = turn();
+        drop(self.db.take());
+    }
+}
+
 impl KvBackend for SledBackend {
     fn name(&self) -> &'static str {
         "sled"
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        let value = self.call(|| self.tree.get(full_key(table, key)))?;
+        let value = self.call(|db| db.get(full_key(table, key)))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
@@ -201,9 +236,9 @@ impl KvBackend for SledBackend {
             _ => Bound::Included(full_key(table, prefix)),
         };
         let prefix = full_key(table, prefix);
-        self.call(|| {
+        self.call(|db| {
             let mut rows = Vec::new();
-            for row in self.tree.range((start, Bound::<Vec<u8>>::Unbounded)).take(limit) {
+            for row in db.range((start, Bound::<Vec<u8>>::Unbounded)).take(limit) {
                 let (key, value) = row?;
                 if !key.starts_with(&prefix) {
                     break;
@@ -225,7 +260,7 @@ impl KvBackend for SledBackend {
                 None => writes.remove(key),
             }
         }
-        self.write(|| self.call(|| self.tree.apply_batch(writes)))?;
+        self.write(|| self.apply(writes))?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -238,7 +273,7 @@ impl KvBackend for SledBackend {
 
     fn stats(&self) -> KvStats {
         KvStats {
-            disk_bytes: self.call(|| self.tree.size_on_disk()).unwrap_or(0),
+            disk_bytes: self.call(|db| db.size_on_disk()).unwrap_or(0),
             commits: self.commits.load(Ordering::Relaxed),
             syncs: self.syncs.load(Ordering::Relaxed),
         }

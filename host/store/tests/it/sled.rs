@@ -191,3 +191,32 @@ fn a_database_that_lost_everything_is_not_taken_for_a_new_one() {
     let refused = open(Engine::Sled, &found).err().unwrap();
     assert!(matches!(refused, KvError::Corrupt { .. }), "{refused}");
 }
+
+#[test]
+fn several_databases_of_one_process_do_not_wait_for_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (done, wait) = std::sync::mpsc::channel();
+    for thread in 0..4_u32 {
+        let (path, done) = (dir.path().join(thread.to_string()), done.clone());
+        std::thread::spawn(move || {
+            for round in 0..8 {
+                let engine = open(Engine::Sled, &path).unwrap();
+                std::thread::scope(|scope| {
+                    scope.spawn(|| (0..40).for_each(|n| commit(&*engine, n, b"value")));
+                    scope.spawn(|| (0..4).for_each(|_| engine.sync().unwrap()));
+                });
+                assert_eq!(
+                    engine.get(Table::Rows, &39_u32.to_be_bytes()).unwrap().as_deref(),
+                    Some(&b"value"[..])
+                );
+                drop(engine);
+                let _ = done.send((thread, round));
+            }
+        });
+    }
+    drop(done);
+    for _ in 0..4 * 8 {
+        // Without turns this stands still at once; a minute is not a measurement.
+        wait.recv_timeout(std::time::Duration::from_secs(60)).expect("two databases wait for each other");
+    }
+}
