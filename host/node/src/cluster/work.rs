@@ -27,7 +27,7 @@ pub(super) fn ingest(replica: &Replica, results: &Results, request: u64, batches
                 duplicates: count(done.duplicates),
                 pending: count(done.pending),
                 rejected: count(done.rejected),
-                malformed: 0,
+                malformed: count(done.malformed),
             }),
             Err(error) => Err(error.to_string()),
         };
