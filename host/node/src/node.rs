@@ -64,10 +64,10 @@ impl Node {
         if let Some(cluster) = &self.cluster {
             cluster.shutdown().await;
         }
-        if let Some(open) = self.datastore.opened() {
-            if let Err(error) = open.replica.shutdown().await {
-                tracing::error!("the datastore did not close in order; it will go on from its log: {error}");
-            }
+        if let Some(open) = self.datastore.opened()
+            && let Err(error) = open.replica.shutdown().await
+        {
+            tracing::error!("the datastore did not close in order; it will go on from its log: {error}");
         }
     }
 }

@@ -79,3 +79,36 @@ fn a_taken_address_is_an_error_when_it_was_asked_for() {
     let address = taken.local_addr().unwrap().to_string();
     run(folder.path(), &["run", "--data", "d", "--listen", &address]).expect(1, &[&address]);
 }
+
+#[test]
+fn a_datastore_of_another_format_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = ["run", "--data", "d", "--print-gcounter", "k"];
+    run(folder.path(), &values).expect(0, &[]);
+
+    let meta = folder.path().join("d/meta.json");
+    let text = fs::read_to_string(&meta).unwrap();
+    fs::write(&meta, text.replace("\"format\": 1", "\"format\": 77")).unwrap();
+    run(folder.path(), &values).expect(1, &["meta.json", "format 77", "newer program"]);
+    fs::write(&meta, &text).unwrap();
+
+    // The version stands behind the eight bytes of the magic.
+    let segment = fs::read_dir(folder.path().join("d/log")).unwrap().next().unwrap().unwrap().path();
+    let bytes = fs::read(&segment).unwrap();
+    assert_eq!(&bytes[..8], b"numaxlog");
+    let mut newer = bytes.clone();
+    newer[8] = 77;
+    fs::write(&segment, &newer).unwrap();
+    run(folder.path(), &values).expect(1, &["version 77", "this program reads 1"]);
+    fs::write(&segment, &bytes).unwrap();
+
+    run(folder.path(), &values).expect(0, &[]);
+}
+
+#[test]
+fn a_file_that_is_no_datastore_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("d"), "mine").unwrap();
+    run(folder.path(), &["run", "--data", "d", "--print-gcounter", "k"]).expect(1, &["d"]);
+    assert_eq!(fs::read_to_string(folder.path().join("d")).unwrap(), "mine");
+}
