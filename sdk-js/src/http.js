@@ -3,6 +3,7 @@
 // The engine has a fetch event of its own, but that answers one request per instance; this works any number of times.
 
 import { Fields, IncomingBody, OutgoingBody, OutgoingResponse, ResponseOutparam } from 'wasi:http/types@0.2.12';
+import { NumaxError } from './errors.js';
 
 /** Bytes of a request's body read at a time. */
 const READ = 65536n;
@@ -108,12 +109,18 @@ function toOutgoing(response) {
   return outgoing;
 }
 
-const failed = (e) => {
-  console.error(e?.stack ? `${e}\n${e.stack}` : String(e));
-  return new Response('internal error\n', { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8' } });
-};
+/** The status of an answer that a refused call prevented, when the module does not catch it itself. */
+const STATUS = { invalid: 400, denied: 403, 'not-found': 404, quota: 429, unavailable: 503 };
 
-/** Answers one request with `fetch`. An exception before the head of the answer was sent is a 500. */
+/** What is answered to an exception. Only what the host says about the client's own request is shown to the client. */
+function failed(e) {
+  const [status, text] =
+    !(e instanceof NumaxError) ? [500, 'internal error'] : [STATUS[e.code], e.code === 'denied' ? 'denied' : e.message];
+  if (status === 500 || e.code === 'denied') console.error(e?.stack ? `${e}\n${e.stack}` : String(e));
+  return new Response(`${text}\n`, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } });
+}
+
+/** Answers one request with `fetch`. An exception before the head of the answer was sent becomes an answer. */
 export async function serve(fetch, incoming, out) {
   const requestBody = new Body(incoming);
   let response;
@@ -138,7 +145,8 @@ export async function serve(fetch, incoming, out) {
     }
     OutgoingBody.finish(body, undefined);
   } catch (e) {
-    console.error(`the answer broke off: ${e?.stack ? `${e}\n${e.stack}` : JSON.stringify(e?.payload ?? String(e))}`);
+    // A client that has gone away, or asked for the head alone, is no fault of the module.
+    if (e?.payload?.tag !== 'closed') console.error(`the answer broke off: ${e?.payload ? JSON.stringify(e.payload) : e}\n${e?.stack ?? ''}`);
     stream?.[Symbol.dispose]();
     body[Symbol.dispose](); // unfinished: the client sees it too
   } finally {

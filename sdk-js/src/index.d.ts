@@ -7,12 +7,13 @@
  * |---|---|
  * | `default` with `fetch(request: Request): Response \| Promise<Response>` | for each HTTP request |
  * | `run()` | once; the module is a command |
- * | `init()`, `shutdown()` | first and last |
+ * | `init()`, `shutdown()` | first and last, in the instance that hears of timers and changes |
  * | `onTick(name: string, nowMs: number)` | for timers of {@link every} and {@link cron} |
  * | `onChange(changes: Change[])` | when values named by {@link watch} have changed |
  *
  * Code outside of functions runs while the module is built. What it computes is part of the component; it cannot call
- * numax, ask for random numbers or read the clock. Do that in `init`.
+ * numax, ask for random numbers or read the clock. Handlers can. Requests are answered by instances of their own, as a
+ * rule a fresh one each: keep state in numax, not in variables.
  *
  * What a handler writes is committed as one batch when it waits, answers or returns.
  */

@@ -58,6 +58,21 @@ test('an exception is a 500 that tells the client nothing', async () => {
   assert.match(said, /secret/);
 });
 
+test('a refused call is answered with the status that fits', async () => {
+  const { NumaxError } = await import('../src/index.js');
+  const wanted = { invalid: 400, denied: 403, 'not-found': 404, quota: 429, unavailable: 503 };
+  for (const [code, status] of Object.entries(wanted)) {
+    const refuse = () => {
+      throw new NumaxError(code, 'the line');
+    };
+    const said = await quietly(() => serve(refuse, incoming('GET', '/'), {}));
+    // The policy's line is for the operator.
+    const denied = code === 'denied';
+    assert.deepEqual([sent.status, body()], [status, denied ? 'denied\n' : `${code}: the line\n`]);
+    assert.equal(said.includes('the line'), denied);
+  }
+});
+
 test('something else than a Response is a 500', async () => {
   for (const wrong of [undefined, null, 'text']) {
     const said = await quietly(() => serve(() => wrong, incoming('GET', '/'), {}));
@@ -86,6 +101,13 @@ test('an answer that breaks off is not finished', async () => {
   assert.deepEqual([sent.status, sent.finished], [200, false]);
   assert.deepEqual(sent.disposed.slice(-3), ['stream', 'body', 'request']);
   assert.match(said, /broke off/);
+});
+
+test('a client that has gone away is no fault', async () => {
+  const request = incoming('GET', '/');
+  sent.gone = true;
+  const said = await quietly(() => serve(() => new Response('unread'), request, {}));
+  assert.deepEqual([said, sent.finished, sent.disposed.slice(-3)], ['', false, ['stream', 'body', 'request']]);
 });
 
 test('handlers are checked when the module is built', () => {

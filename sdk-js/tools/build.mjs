@@ -145,7 +145,7 @@ async function snapshot({ bundle: sourcePath, wit, world, without, core }) {
     const text = String(e?.message ?? e);
     const hint = NOT_NOW.test(text)
       ? 'Code outside of functions runs while the module is built, and there it cannot call numax, ask for random ' +
-        'numbers or read the clock.\nMove that code into `export function init() {…}`, which runs when the module starts.'
+        'numbers or read the clock.\nMove that code into the handler that needs it.'
       : 'Code outside of functions runs while the module is built; what it throws ends the build.';
     throw new Wrong(`${text.trim()}\n\n${hint}`);
   }

@@ -11,8 +11,13 @@ from urllib.parse import parse_qsl, unquote
 from componentize_py_types import Err, Ok
 from wit_world.imports import http_types as _types
 
+from numax.errors import Denied, NumaxError
+
 _READ = 65536
 """Bytes of a body read at a time."""
+
+_STATUS = {"invalid": 400, "not-found": 404, "quota": 429, "unavailable": 503}
+"""The status of an answer that a refused call prevented, when the module does not catch it itself."""
 
 Body: TypeAlias = bytes | str | Iterable[bytes | str]
 """The body of a response; an iterable is sent part by part."""
@@ -102,7 +107,8 @@ def parts(body: Body) -> Iterator[bytes]:
 
 
 def respond(handler: Callable[[Request], Any], request: Request) -> Response:
-    """Calls the handler; an exception becomes a 500 that tells the client nothing."""
+    """Calls the handler; an exception becomes an answer: a refused call the status that fits, anything else a 500 that tells
+    the client nothing."""
     try:
         answer = handler(request)
         if isinstance(answer, (str, bytes)):
@@ -110,6 +116,12 @@ def respond(handler: Callable[[Request], Any], request: Request) -> Response:
         if not isinstance(answer, Response):
             raise TypeError(f"http must return a Response, str or bytes, not {type(answer).__name__}")
         return answer
+    except Denied:
+        traceback.print_exc()
+        return Response("denied\n", 403)
+    except NumaxError as error:
+        # What the host says about the client's own request.
+        return Response(f"{error}\n", _STATUS.get(error.code, 500))
     except (Exception, SystemExit):
         traceback.print_exc()
         return _internal_error()
@@ -133,12 +145,19 @@ def serve(handler: Callable[[Request], Any], incoming: Any, out: Any) -> None:
                 for part in parts(response.body):
                     _write(stream, part)
             _types.OutgoingBody.finish(body, None)
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            # A client that has gone away, or asked for the head alone, is no fault of the module.
+            if not _closed(error):
+                traceback.print_exc()
             body.__exit__(None, None, None)  # unfinished: the client sees it too
     finally:
         chunks.close()
         incoming.__exit__(None, None, None)
+
+
+def _closed(error: Exception) -> bool:
+    """Whether the other side of a stream has closed it."""
+    return isinstance(error, Err) and type(error.value).__name__ == "StreamError_Closed"
 
 
 def _internal_error() -> Response:
@@ -176,7 +195,7 @@ def _read(incoming: Any) -> Any:
             try:
                 chunk = stream.blocking_read(_READ)
             except Err as error:
-                if type(error.value).__name__ == "StreamError_Closed":
+                if _closed(error):
                     return
                 raise OSError("the body of the request could not be read to its end") from None
             if chunk:

@@ -193,6 +193,7 @@ class Sent:
     body = b""
     finished = False
     blocked = 0
+    gone = False
 
 
 class Stream(Counted):
@@ -210,6 +211,8 @@ class Stream(Counted):
         self.room = 10
 
     def write(self, part: bytes) -> None:
+        if Sent.gone:
+            raise Err(StreamError_Closed())
         if len(part) > self.room:
             raise AssertionError("wrote more than there was room for")
         self.room -= len(part)
@@ -271,7 +274,7 @@ class Request(Counted):
 
     def __init__(self, method: Any, target: str, headers: list[tuple[str, bytes]], chunks: list[Any]) -> None:
         self._method, self._target, self._headers, self._chunks = method, target, headers, chunks
-        Sent.status, Sent.headers, Sent.body, Sent.finished, Sent.blocked = None, [], b"", False, 0
+        Sent.status, Sent.headers, Sent.body, Sent.finished, Sent.blocked, Sent.gone = None, [], b"", False, 0, False
         Counted.log = []
 
     def method(self) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import fake_host
 from .fake_host import Counted, Sent
-from numax import Request, Response, _handlers
+from numax import Denied, Invalid, NotFound, NumaxError, Quota, Request, Response, Unavailable, _handlers
 from numax._incoming import IncomingHandler
 from numax.http import serve
 
@@ -83,6 +83,19 @@ class Responses(unittest.TestCase):
         answer(leaves)
         self.assertEqual(Sent.status, 500)
 
+    def test_a_refused_call_is_answered_with_the_status_that_fits(self) -> None:
+        wanted = {Invalid: 400, Denied: 403, NotFound: 404, Quota: 429, Unavailable: 503}
+        for error, status in wanted.items():
+            def refuse(_: Request, error: type[NumaxError] = error) -> str:
+                raise error("the line")
+
+            said = answer(refuse)
+            # The policy's line is for the operator.
+            denied = error is Denied
+            text = "denied\n" if denied else f"{error.code}: the line\n"
+            self.assertEqual((Sent.status, Sent.body.decode()), (status, text))
+            self.assertEqual("the line" in said, denied)
+
     def test_something_else_than_a_response_is_a_500(self) -> None:
         for wrong in (None, 5, {}):
             said = answer(lambda r, wrong=wrong: wrong)  # type: ignore[misc]
@@ -103,6 +116,15 @@ class Responses(unittest.TestCase):
         self.assertEqual((Sent.status, Sent.body, Sent.finished), (200, b"begun", False))
         self.assertEqual(Counted.log[-3:], ["stream", "body", "request"])
         self.assertIn("no more", said)
+
+    def test_a_client_that_has_gone_away_is_no_fault(self) -> None:
+        def handler(_: Request) -> str:
+            Sent.gone = True
+            return "unread"
+
+        self.assertEqual(answer(handler), "")
+        self.assertFalse(Sent.finished)
+        self.assertEqual(Counted.log[-3:], ["stream", "body", "request"])
 
     def test_a_status_out_of_range_is_refused(self) -> None:
         for wrong in (0, 99, 1000, "200"):

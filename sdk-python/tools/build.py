@@ -141,7 +141,7 @@ class Source:
                 name = name if name == "os.environ" else None
             why = name and (FROZEN.get(name) or FROZEN.get(name.partition(".")[0]))
             if why and name not in HARMLESS:
-                yield f"{self.at(node)}: {name} at the top level {why}. Call it in init() or in a handler."
+                yield f"{self.at(node)}: {name} at the top level {why}. Call it in a handler."
         for function in ast.walk(self.tree):
             if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 continue

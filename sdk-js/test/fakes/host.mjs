@@ -166,7 +166,8 @@ globalThis.fakeHost = {
 
 // HTTP, as far as the adapter uses it. What happens is noted in `sent`.
 
-export const sent = { status: undefined, headers: undefined, body: [], finished: false, disposed: [], blocked: 0 };
+export const sent = {};
+const nothing = { status: undefined, headers: undefined, body: [], finished: false, disposed: [], blocked: 0, gone: false };
 
 const disposable = (name) => ({
   [Symbol.dispose]() {
@@ -196,6 +197,7 @@ class OutgoingResponse {
           },
         }),
         write(bytes) {
+          if (sent.gone) throw refusal('closed');
           if (BigInt(bytes.length) > room) throw new Error('wrote more than there was room for');
           room -= BigInt(bytes.length);
           sent.body.push(...bytes);
@@ -230,7 +232,7 @@ globalThis.fakeHost['wasi:http/types@0.2.12'] = {
 
 /** A request as the host hands it in; `chunks` are the pieces of its body. */
 export function incoming(method, path, { headers = [], chunks = [] } = {}) {
-  Object.assign(sent, { status: undefined, headers: undefined, body: [], finished: false, disposed: [], blocked: 0 });
+  Object.assign(sent, structuredClone(nothing));
   const known = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'].includes(method);
   return {
     ...disposable('request'),

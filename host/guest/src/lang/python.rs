@@ -95,7 +95,7 @@ impl Toolchain for Python {
 fn hint(warnings: &[String]) -> String {
     let mut text =
         "The top level runs while the module is built, and there it cannot call numax. Move what does into \
-                    `def init():`, which runs when the module starts."
+                    the handler that needs it."
             .to_string();
     for warning in warnings {
         text.push_str("\nwarning: ");

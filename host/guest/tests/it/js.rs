@@ -87,6 +87,6 @@ fn what_top_level_code_may_not_do_is_explained() {
     if node() {
         let source = "const id = Math.random();\nexport function run() { console.log(id); }\n";
         let text = failure("js-top-level", &[("package.json", "{}"), ("main.js", source)]);
-        assert!(text.contains("Move that code into `export function init()"), "{text}");
+        assert!(text.contains("Move that code into the handler that needs it"), "{text}");
     }
 }

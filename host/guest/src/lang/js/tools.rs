@@ -21,11 +21,14 @@ pub const SDK: &[(&str, &str)] = files!(".":
     "src/index.js" "src/kv.js" "src/module.js" "src/pages.js" "src/values.js"
 );
 
-/// The folder that `npm ci` installs, and the driver.
-const TOOLS: &[(&str, &str)] = files!("tools":
-    "build.mjs" "package-lock.json" "package.json" "stubs/jco/index.js" "stubs/jco/package.json" "stubs/weval/index.js"
+/// What `npm ci` installs from.
+const PACKAGES: &[(&str, &str)] = files!("tools":
+    "package-lock.json" "package.json" "stubs/jco/index.js" "stubs/jco/package.json" "stubs/weval/index.js"
     "stubs/weval/package.json"
 );
+
+/// The program that calls what was installed, which it looks for beside itself.
+const DRIVER: &[(&str, &str)] = files!("tools": "build.mjs");
 
 /// The oldest Node that runs them, which is the oldest that Node's makers still care for.
 const NODE_MAJOR: u32 = 20;
@@ -48,16 +51,22 @@ pub struct Tools {
     pub dir: PathBuf,
 }
 
-/// Names the tools' exact versions and the driver.
+/// Names everything that builds, and its exact versions.
 pub fn hash() -> String {
+    hash_of(&[PACKAGES, DRIVER])
+}
+
+fn hash_of(lists: &[&[(&str, &str)]]) -> String {
     let mut hash = Sha256::new();
-    for (name, text) in TOOLS {
-        hash.update((name.len() as u64).to_le_bytes());
-        hash.update(name);
+    for text in lists.iter().flat_map(|l| l.iter()).flat_map(|(name, text)| [name, text]) {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     }
     hex::encode(hash.finalize())[..12].to_string()
+}
+
+fn write(files: &[(&str, &str)], dir: &Path) -> Result<(), BuildError> {
+    files.iter().try_for_each(|(name, text)| write_changed(&dir.join(name), text))
 }
 
 impl Tools {
@@ -69,7 +78,9 @@ impl Tools {
         let node = find_tool(&NODE)?;
         check_version(&tool_version(&node, &["--version"])?)?;
         let _lock = ctx.lock("tools-js")?;
-        let dir = ctx.tools_dir(&format!("js-{}", hash()))?;
+        // Named after what is installed: another driver needs no other installation.
+        let dir = ctx.tools_dir(&format!("js-{}", hash_of(&[PACKAGES])))?;
+        write(DRIVER, &dir)?;
         if !dir.join(DONE).is_file() {
             install(&dir, ctx)?;
         }
@@ -78,9 +89,7 @@ impl Tools {
 }
 
 fn install(dir: &Path, ctx: &mut BuildCtx<'_>) -> Result<(), BuildError> {
-    for (name, text) in TOOLS {
-        write_changed(&dir.join(name), text)?;
-    }
+    write(PACKAGES, dir)?;
     ctx.step("install ComponentizeJS and esbuild from npm (80 MB, once)");
     let mut npm = Command::new(find_tool(&NPM)?);
     npm.current_dir(dir).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]);
@@ -135,7 +144,7 @@ mod tests {
 
     #[test]
     fn versions_are_exact() {
-        let manifest = TOOLS.iter().find(|(n, _)| *n == "package.json").unwrap().1;
+        let manifest = PACKAGES.iter().find(|(n, _)| *n == "package.json").unwrap().1;
         let manifest: serde_json::Value = serde_json::from_str(manifest).unwrap();
         for (name, version) in manifest["dependencies"].as_object().unwrap() {
             let version = version.as_str().unwrap();

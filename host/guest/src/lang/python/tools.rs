@@ -21,8 +21,11 @@ pub const SDK: &[(&str, &str)] = files!(".":
     "numax/kv.py" "numax/module.py"
 );
 
-/// What pip installs, and the script that prepares a module.
-const TOOLS: &[(&str, &str)] = files!("tools": "build.py" "requirements.txt");
+/// What pip installs.
+const PACKAGES: &[(&str, &str)] = files!("tools": "requirements.txt");
+
+/// The script that prepares a module.
+const DRIVER: &[(&str, &str)] = files!("tools": "build.py");
 
 /// The oldest Python that `build.py` runs on, and the oldest that Python's makers still care for.
 const PYTHON_MINOR: u32 = 10;
@@ -45,16 +48,22 @@ pub struct Tools {
     dir: PathBuf,
 }
 
-/// Names the tool's exact version and the script.
+/// Names everything that builds, and its exact versions.
 pub fn hash() -> String {
+    hash_of(&[PACKAGES, DRIVER])
+}
+
+fn hash_of(lists: &[&[(&str, &str)]]) -> String {
     let mut hash = Sha256::new();
-    for (name, text) in TOOLS {
-        hash.update((name.len() as u64).to_le_bytes());
-        hash.update(name);
+    for text in lists.iter().flat_map(|l| l.iter()).flat_map(|(name, text)| [name, text]) {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     }
     hex::encode(hash.finalize())[..12].to_string()
+}
+
+fn write(files: &[(&str, &str)], dir: &Path) -> Result<(), BuildError> {
+    files.iter().try_for_each(|(name, text)| write_changed(&dir.join(name), text))
 }
 
 impl Tools {
@@ -66,7 +75,9 @@ impl Tools {
         let python = find_tool(&PYTHON)?;
         check_version(&tool_version(&python, &["--version"])?)?;
         let _lock = ctx.lock("tools-python")?;
-        let tools = Self { python, dir: ctx.tools_dir(&format!("py-{}", hash()))? };
+        // Named after what is installed: another driver needs no other installation.
+        let tools = Self { python, dir: ctx.tools_dir(&format!("py-{}", hash_of(&[PACKAGES])))? };
+        write(DRIVER, &tools.dir)?;
         if !tools.dir.join(DONE).is_file() {
             tools.install(ctx)?;
         }
@@ -74,9 +85,7 @@ impl Tools {
     }
 
     fn install(&self, ctx: &mut BuildCtx<'_>) -> Result<(), BuildError> {
-        for (name, text) in TOOLS {
-            write_changed(&self.dir.join(name), text)?;
-        }
+        write(PACKAGES, &self.dir)?;
         if tool_version(&self.python, &["-m", "pip", "--version"]).is_err() {
             return Err(BuildError::ToolMissing {
                 tool: "pip".into(),
@@ -116,7 +125,15 @@ impl Tools {
     /// Python with these arguments, in the tools' folder.
     pub fn script(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.python);
-        for name in ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONOPTIMIZE"] {
+        // The developer's own settings may not reach it, nor stacks of componentize-py hide what it says.
+        for name in [
+            "PYTHONPATH",
+            "PYTHONHOME",
+            "PYTHONSTARTUP",
+            "PYTHONOPTIMIZE",
+            "RUST_BACKTRACE",
+            "RUST_LIB_BACKTRACE",
+        ] {
             command.env_remove(name);
         }
         command
@@ -186,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_package_has_an_exact_version_and_hashes() {
-        let text = TOOLS.iter().find(|(n, _)| *n == "requirements.txt").unwrap().1.replace("\\\n", " ");
+        let text = PACKAGES.iter().find(|(n, _)| *n == "requirements.txt").unwrap().1.replace("\\\n", " ");
         let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).collect();
         assert!(!lines.is_empty());
         assert!(lines.iter().all(|l| l.contains("==") && l.contains("--hash=sha256:")), "{lines:?}");
