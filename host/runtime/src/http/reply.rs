@@ -22,6 +22,9 @@ pub(super) fn failed(error: &RunError) -> Response<WasiBody> {
         RunError::Commit(_) => {
             plain(StatusCode::SERVICE_UNAVAILABLE, "the write could not be committed; try again")
         }
+        RunError::Unavailable(_) => {
+            plain(StatusCode::SERVICE_UNAVAILABLE, "the node cannot do this at present")
+        }
         RunError::Busy(_) => {
             let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "the node is at its limit; try again");
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));

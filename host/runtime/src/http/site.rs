@@ -73,7 +73,13 @@ impl Site {
         };
         let meter = idle.slot.store.data().cpu.clone();
         let call = metered(&meter, Box::pin(call(&mut idle, request, head))).await;
-        call.map_err(|e| classify(e, self.module.engine()))?;
+        call.map_err(|e| match classify(e, self.module.engine()) {
+            // Most guests have no better answer to a failing datastore than to stop.
+            RunError::Trap(trap) if idle.slot.store.data().session.storage_failed() => {
+                RunError::Unavailable(format!("storage failed, and then the guest trapped: {trap}"))
+            }
+            e => e,
+        })?;
         idle.uses += 1;
         if idle.uses < reuse {
             idle.since = Instant::now();

@@ -43,6 +43,8 @@ pub struct Session {
     open: Option<Open>,
     /// There while `lifecycle.init` runs.
     registrations: Option<Registrations>,
+    /// Storage has failed under a call: what the guest does now is not its fault.
+    storage_failed: bool,
 }
 
 struct Open {
@@ -54,7 +56,7 @@ impl Session {
     /// A session that has not done anything yet.
     pub fn new(grant: Arc<ModuleGrant>, backend: Arc<dyn Backend>) -> Session {
         let (gate, writer) = (Gate::new(), next_writer());
-        Session { grant, backend, gate, writer, open: None, registrations: None }
+        Session { grant, backend, gate, writer, open: None, registrations: None, storage_failed: false }
     }
 
     /// What this session's module is granted.
@@ -113,9 +115,20 @@ impl Session {
         }
     }
 
+    /// Whether storage has failed under a call of this session.
+    pub fn storage_failed(&self) -> bool {
+        self.storage_failed
+    }
+
     async fn open(&mut self) -> Result<&mut Open, SessionError> {
         if self.open.is_none() {
-            let replica = self.backend.replica().await.map_err(SessionError::Unavailable)?;
+            let replica = match self.backend.replica().await {
+                Ok(replica) => replica,
+                Err(e) => {
+                    self.storage_failed = true;
+                    return Err(SessionError::Unavailable(e));
+                }
+            };
             let draft = Draft::new(replica.reader(), self.writer);
             self.open = Some(Open { replica, draft });
         }
@@ -128,7 +141,15 @@ impl Session {
         &mut self,
         mut step: impl FnMut(&mut Draft) -> Result<R, DraftError>,
     ) -> Result<R, SessionError> {
-        let draft = &mut self.open().await?.draft;
+        let result = Self::step_on(&mut self.open().await?.draft, &mut step).await;
+        self.storage_failed |= matches!(result, Err(SessionError::Unavailable(_)));
+        result
+    }
+
+    async fn step_on<R>(
+        draft: &mut Draft,
+        step: &mut impl FnMut(&mut Draft) -> Result<R, DraftError>,
+    ) -> Result<R, SessionError> {
         loop {
             match step(draft) {
                 Ok(r) => return Ok(r),

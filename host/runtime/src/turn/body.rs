@@ -93,16 +93,25 @@ pub(crate) struct GateBody {
     gate: Arc<Gate>,
     held: Option<Frame<Bytes>>,
     wait: Option<Wait>,
+    /// The body ends here, and not well.
+    cutting: bool,
     done: bool,
 }
 
 impl GateBody {
     /// Puts a body behind the gate; its tags come from the streams made with the same `tags`.
     pub(crate) fn wrap(inner: HyperOutgoingBody, tags: Arc<Tags>, gate: Arc<Gate>) -> HyperOutgoingBody {
-        GateBody { inner, tags, gate, held: None, wait: None, done: false }.boxed_unsync()
+        GateBody { inner, tags, gate, held: None, wait: None, cutting: false, done: false }.boxed_unsync()
     }
 
-    fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    /// Ends the body with an error. The server forgets what it has not sent when it sees one, so it is given the time
+    /// to send the frames before: they are the client's.
+    fn cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if !self.cutting {
+            self.cutting = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         self.done = true;
         Poll::Ready(Some(Err(Error::HttpProtocolError)))
     }
@@ -123,6 +132,9 @@ impl Body for GateBody {
         if me.done {
             return Poll::Ready(None);
         }
+        if me.cutting {
+            return me.cut(cx);
+        }
         if me.wait.is_none() {
             let frame = match ready!(Pin::new(&mut me.inner).poll_frame(cx)) {
                 Some(Err(e)) => {
@@ -142,11 +154,11 @@ impl Body for GateBody {
                 }
             };
             // No tag: the instance went away in the middle of its body.
-            let Some(tag) = tag else { return me.cut() };
+            let Some(tag) = tag else { return me.cut(cx) };
             me.held = frame;
             match me.gate.now(tag) {
                 Some(true) => return me.release(),
-                Some(false) => return me.cut(),
+                Some(false) => return me.cut(cx),
                 None => me.wait = Some(Box::pin(me.gate.clone().wait_owned(tag))),
             }
         }
@@ -155,6 +167,6 @@ impl Body for GateBody {
             None => true,
         };
         me.wait = None;
-        if durable { me.release() } else { me.cut() }
+        if durable { me.release() } else { me.cut(cx) }
     }
 }

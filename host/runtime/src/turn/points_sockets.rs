@@ -3,10 +3,11 @@
 
 use super::wrap::{Wraps, point};
 use crate::instance::Data;
+use numax_policy::Capability;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::SocketResult;
-use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup;
+use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::ResolveAddressStream;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, Host, IpSocketAddress, Network};
 use wasmtime_wasi::p2::bindings::sockets::tcp::{HostTcpSocket, ShutdownType, TcpSocket};
 use wasmtime_wasi::p2::bindings::sockets::udp::{
@@ -52,9 +53,10 @@ pub(super) fn add_to_linker(l: &mut Wraps<'_>) -> Result<()> {
         let r = HostOutgoingDatagramStream::send(&mut d.sockets(), stream, datagrams);
         answer(d, r)
     });
-    point!(l, "wasi:sockets/ip-name-lookup", "resolve-addresses", |d, net: Net, name: String| {
-        let r = ip_name_lookup::Host::resolve_addresses(&mut d.sockets(), net, name);
-        answer(d, r)
+    point!(l, "wasi:sockets/ip-name-lookup", "resolve-addresses", |d, _net: Net, name: String| {
+        // WASI's own refusal is that of a name server, and names no policy.
+        d.session.grant().deny(Capability::Resolve, &name);
+        Ok((Err::<Resource<ResolveAddressStream>, _>(ErrorCode::AccessDenied),))
     });
     Ok(())
 }
