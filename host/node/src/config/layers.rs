@@ -85,7 +85,7 @@ impl Resolver<'_> {
             engine: self.one(&keys::ENGINE, Engine::Sled)?,
             durability: self.one(&keys::DURABILITY, Durability::Interval)?,
             interval: self.one(&keys::INTERVAL, Duration::from_millis(100))?,
-            cache_rows: self.one(&keys::CACHE_ROWS, 100_000)?,
+            cache_rows: self.one(&keys::CACHE_ROWS, 65_536)?,
             http: self.one(&keys::HTTP, SocketAddr::new(loopback, 8080))?,
             wait_before_run: self.one(&keys::WAIT_BEFORE_RUN, Duration::ZERO)?,
             settle_for: self.one(&keys::SETTLE_FOR, Duration::ZERO)?,
