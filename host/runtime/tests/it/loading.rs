@@ -199,7 +199,7 @@ fn a_damaged_entry_of_the_cache_is_compiled_again() {
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
         }];
-    for damage in damage {
+    for damage in damages {
         for entry in std::fs::read_dir(&code).unwrap() {
             let path = entry.unwrap().path();
             let mut bytes = std::fs::read(&path).unwrap();

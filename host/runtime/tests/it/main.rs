@@ -1,5 +1,6 @@
 //! The runtime with real guests over a real replica.
 #![cfg(feature = "components")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod client;
 mod commands;
