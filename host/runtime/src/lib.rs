@@ -9,7 +9,10 @@
 //! Without the Cargo feature `components` (on by default) nothing of wasmtime is compiled in, and loading a module
 //! says so.
 
-#![cfg_attr(not(feature = "components"), allow(dead_code, reason = "what only components use stays compiled"))]
+#![cfg_attr(
+    not(feature = "components"),
+    allow(dead_code, reason = "what only components use stays compiled")
+)]
 
 mod backend;
 #[cfg(feature = "components")]
