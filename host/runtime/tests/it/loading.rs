@@ -194,11 +194,12 @@ fn a_damaged_entry_of_the_cache_is_compiled_again() {
     let dir = tempfile::tempdir().unwrap();
     let code = dir.path().join("code");
     cache_with_web(&code);
-    let damage: [&dyn Fn(&mut Vec<u8>); 3] =
-        [&|bytes| bytes.clear(), &|bytes| bytes.truncate(bytes.len() / 2), &|bytes| {
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-        }];
+    let flip = |bytes: &mut Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    };
+    let halve = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
+    let damages: [fn(&mut Vec<u8>); 3] = [Vec::clear, halve, flip];
     for damage in damages {
         for entry in std::fs::read_dir(&code).unwrap() {
             let path = entry.unwrap().path();
