@@ -17,7 +17,9 @@ const PAGE: usize = 256;
 #[derive(Debug)]
 pub(super) struct Watches {
     grant: Arc<ModuleGrant>,
-    watch: RwLock<Vec<WatchEvent>>,
+    /// None while an instance registers: then everything that the module may read is kept for it, because what its
+    /// `init` has read may change before it has said what it watches.
+    watch: RwLock<Option<Vec<WatchEvent>>>,
     /// The mark of the running instance's own batches.
     own: AtomicU64,
 }
@@ -27,22 +29,28 @@ impl Watches {
         Watches { grant, watch: RwLock::default(), own: AtomicU64::new(0) }
     }
 
-    /// A new instance has registered.
-    pub(super) fn set(&self, registrations: &Registrations, own: WriterId) {
-        *self.watch.write().unwrap_or_else(PoisonError::into_inner) = registrations.watch.clone();
+    /// A new instance, whose batches carry this mark, begins to register.
+    pub(super) fn registering(&self, own: WriterId) {
         self.own.store(own, Ordering::Release);
+        *self.watch.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// It has registered.
+    pub(super) fn registered(&self, registrations: &Registrations) {
+        *self.watch.write().unwrap_or_else(PoisonError::into_inner) = Some(registrations.watch.clone());
     }
 
     pub(super) fn list(&self) -> Vec<WatchEvent> {
-        self.watch.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.watch.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 
-    fn wants(&self, change: &Change) -> bool {
+    /// Whether the module is to be told of a change, as far as is known.
+    pub(super) fn wants(&self, change: &Change) -> bool {
         let key = change.key.as_bytes();
         let matches =
             |w: &WatchEvent| w.kind.is_none_or(|k| k == change.kind) && key.starts_with(w.prefix.as_bytes());
-        self.watch.read().unwrap_or_else(PoisonError::into_inner).iter().any(matches)
-            && self.readable(change.kind, key)
+        let watch = self.watch.read().unwrap_or_else(PoisonError::into_inner);
+        watch.as_ref().is_none_or(|watch| watch.iter().any(matches)) && self.readable(change.kind, key)
     }
 
     fn readable(&self, kind: Kind, key: &[u8]) -> bool {

@@ -8,7 +8,6 @@ use super::schedule::Schedule;
 use crate::error::RunError;
 use crate::module::Module;
 use crate::runtime::Runtime;
-use crate::session::Registrations;
 use numax_crdt::Kind;
 use numax_replica::Replica;
 use std::sync::Arc;
@@ -66,10 +65,9 @@ impl Supervisor {
 
     async fn make(&mut self) -> Result<(), RunError> {
         let mut instance = Instance::new(&self.runtime, &self.module).await?;
-        // The feed must know the watches before `init` has ended, and the instance's own mark before it writes.
-        self.watches.set(&Registrations::from(self.module.grant().policy().events()), instance.writer());
+        self.watches.registering(instance.writer());
         let wanted = instance.init().await?;
-        self.watches.set(&wanted, instance.writer());
+        self.watches.registered(&wanted);
         let every = if instance.takes_ticks() { wanted.every.as_slice() } else { &[] };
         let schedule = Schedule::new(every, Instant::now());
         self.current = Some((instance, schedule));
@@ -140,7 +138,12 @@ impl Supervisor {
         }
     }
 
-    async fn deliver(&mut self, instance: &mut Instance, letters: Vec<Letter>) -> Result<(), RunError> {
+    async fn deliver(&mut self, instance: &mut Instance, mut letters: Vec<Letter>) -> Result<(), RunError> {
+        // Some came before it was known what the module watches.
+        letters.retain(|letter| self.watches.wants(&letter.change));
+        if letters.is_empty() {
+            return Ok(());
+        }
         let result = instance.on_change(&letters).await;
         match &result {
             Ok(()) => self.attempts = 0,

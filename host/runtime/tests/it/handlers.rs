@@ -160,6 +160,27 @@ async fn what_an_instance_writes_itself_it_is_not_told_of() {
 }
 
 #[tokio::test]
+async fn what_changes_while_init_runs_is_not_lost() {
+    let mut node = Node::new();
+    let env = [("WATCH", "w:"), ("WAIT_IN_INIT", "yes")];
+    let meanwhile = async {
+        while node.counter("initing") == 0 {
+            tokio::task::yield_now().await;
+        }
+        touch(&node, "w:meanwhile").await;
+        touch(&node, "unwatched").await;
+        node.write(|d| d.register_set(&key("go"), Bytes::from_static(b"x")).unwrap()).await;
+    };
+    let (module, ()) = tokio::join!(start(&node, reactor("handlers-init", &env)), meanwhile);
+    touch(&node, "w:last").await;
+    assert_eq!(
+        notes(&mut node, 3).await,
+        ["1 init", "2 GCounter w:meanwhile Increment local", "3 GCounter w:last Increment local"]
+    );
+    soon("the end", module.unwrap().shutdown()).await;
+}
+
+#[tokio::test]
 async fn only_the_family_that_was_asked_for_is_told_of() {
     let mut node = Node::new();
     let module = start(&node, reactor("handlers-sets", &[("WATCH_SETS", "w:")])).await.unwrap();

@@ -36,6 +36,9 @@ fn init() -> Result<(), String> {
     if ask("TRAP_INIT").is_some() {
         panic!("in init");
     }
+    if ask("WAIT_IN_INIT").is_some() {
+        wait("initing").map_err(|e| e.to_string())?;
+    }
     if let Some(ms) = ask("EVERY") {
         events::every("beat", Duration::from_millis(ms.parse().map_err(|_| "EVERY is no number")?))
             .map_err(|e| e.to_string())?;
@@ -75,12 +78,7 @@ fn change(changes: Vec<Change>) -> numax_sdk::Result<()> {
                 pause(0);
                 panic!("the first time");
             }
-            "w:slow" => {
-                GCounter::open("slow")?.increment(1)?;
-                while LwwRegister::open("go")?.get()?.is_none() {
-                    pause(1);
-                }
-            }
+            "w:slow" => wait("slow")?,
             _ => {}
         }
     }
@@ -90,6 +88,15 @@ fn change(changes: Vec<Change>) -> numax_sdk::Result<()> {
 /// The last part of a value's name.
 fn name(value: impl Debug) -> String {
     format!("{value:?}").rsplit("::").next().unwrap_or_default().to_owned()
+}
+
+/// Says by a counter that it waits, until the register `go` has something.
+fn wait(counter: &str) -> numax_sdk::Result<()> {
+    GCounter::open(counter)?.increment(1)?;
+    while LwwRegister::open("go")?.get()?.is_none() {
+        pause(1);
+    }
+    Ok(())
 }
 
 /// A commit point that waits for so many milliseconds.
