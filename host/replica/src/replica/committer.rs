@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{config::Durability, error::OpenError};
 
-/// Starts the threads. `lock` is held until all of them have ended.
-pub(super) fn start(inner: Arc<Inner>, lock: File) -> Result<(), OpenError> {
+/// Starts the threads. `lock`, if there is one, is held until all of them have ended.
+pub(super) fn start(inner: Arc<Inner>, lock: Option<File>) -> Result<(), OpenError> {
     let mut keepers = Vec::new();
     if let Durability::Interval(interval) = inner.config.core.durability {
         let inner = inner.clone();

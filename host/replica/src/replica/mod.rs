@@ -10,10 +10,14 @@ mod files;
 mod keeper;
 mod queue;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    fs::File,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use numax_crdt::{Key, Origin, VersionVector};
+use numax_store::{Disk, KvBackend};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
@@ -23,6 +27,7 @@ use crate::{
     draft::{LocalBatch, WriterId},
     error::{CommitError, LogError, OpenError},
     log::{LogCursor, LogReader},
+    meta::HostFacts,
     reader::Reader,
 };
 use keeper::Signals;
@@ -97,7 +102,31 @@ impl Replica {
     /// refuses.
     pub fn open(config: ReplicaConfig) -> Result<Self, OpenError> {
         let files = files::open(&config)?;
-        let core = Core::open(config.core.clone(), files.disk, files.engine, &files.facts, files::now_ms())?;
+        Self::start(config, files.disk, files.engine, &files.facts, Some(files.lock))
+    }
+
+    /// The same on a given disk and engine, for tests with simulated hardware and its faults: `config.dir` and
+    /// `config.engine` are not looked at, and nothing keeps another one from opening the same at once. Blocks.
+    ///
+    /// # Errors
+    /// When the datastore is damaged, another node's or a newer program's, or when disk or engine refuse.
+    pub fn open_on(
+        config: ReplicaConfig,
+        disk: Arc<dyn Disk>,
+        engine: Arc<dyn KvBackend>,
+        facts: &HostFacts,
+    ) -> Result<Self, OpenError> {
+        Self::start(config, disk, engine, facts, None)
+    }
+
+    fn start(
+        config: ReplicaConfig,
+        disk: Arc<dyn Disk>,
+        engine: Arc<dyn KvBackend>,
+        facts: &HostFacts,
+        lock: Option<File>,
+    ) -> Result<Self, OpenError> {
+        let core = Core::open(config.core.clone(), disk, engine, facts, files::now_ms())?;
         let durable = Durable { position: core.position(), failed: None };
         let inner = Arc::new(Inner {
             reader: core.reader(),
@@ -111,7 +140,7 @@ impl Replica {
             core: Mutex::new(core),
             config,
         });
-        committer::start(inner.clone(), files.lock)?;
+        committer::start(inner.clone(), lock)?;
         Ok(Self { _closer: Arc::new(Closer(inner.clone())), inner })
     }
 

@@ -1,6 +1,7 @@
 //! The replica with its threads, on real files.
 
 use std::{
+    path::Path,
     pin::pin,
     sync::{
         Arc,
@@ -13,6 +14,7 @@ use numax_crdt::NodeId;
 use numax_replica::{
     CommitError, Draft, DraftError, Durability, Health, LocalBatch, OpenError, Replica, ReplicaConfig,
 };
+use numax_store::{FaultPlan, Faults, MemDisk, mem::MemBackend};
 use tempfile::TempDir;
 
 use crate::common::{bytes, key};
@@ -257,4 +259,33 @@ async fn readers_never_go_back_while_rows_move() {
         assert_eq!(counter(&replica, &format!("n{n}")), 500);
     }
     replica.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn on_hardware_that_fails_to_sync_the_threads_stop_writing_and_go_on_reading() {
+    let faults = Faults::default();
+    let (disk, engine) = (MemDisk::with_faults(faults.clone()), MemBackend::with_faults(faults.clone()));
+    let mut config = ReplicaConfig::new("/nowhere", NodeId([1; 32]));
+    config.core.durability = Durability::Fsync;
+    // Only the log syncs here.
+    config.flush_interval = std::time::Duration::from_secs(3600);
+    let replica =
+        Replica::open_on(config, Arc::new(disk), Arc::new(engine), &crate::common::facts()).unwrap();
+    replica.commit(increment(&replica, "n", 1)).await.unwrap();
+    faults.set_plan(FaultPlan { fail_sync: Some(0), ..FaultPlan::default() });
+    // Whether it is told by the commit or only by what waits for durability: it is told.
+    let failed = match replica.commit(increment(&replica, "n", 1)).await {
+        Err(CommitError::ReadOnly(_)) => true,
+        Err(error) => panic!("{error}"),
+        Ok(ticket) => {
+            let mut durable = replica.durable();
+            let at = durable.wait_for(|d| d.failed.is_some() || d.position >= ticket.position).await.unwrap();
+            at.failed.is_some()
+        }
+    };
+    assert!(failed && matches!(replica.health(), Health::ReadOnly(_)));
+    assert!(matches!(replica.commit(increment(&replica, "n", 1)).await, Err(CommitError::ReadOnly(_))));
+    assert_eq!(counter(&replica, "n"), 1);
+    assert!(replica.shutdown().await.is_err());
+    assert!(!Path::new("/nowhere").exists());
 }
