@@ -31,7 +31,8 @@ enum Command {
     Product(product::Options),
     /// Benchmarks, each beside its limit, as a table and JSON.
     Bench {
-        /// Passed on: `cargo xtask bench --help` lists the groups.
+        /// Passed on: `cargo xtask bench --help` lists the groups; `data` as the first is the datastore's own
+        /// benchmark, see `cargo xtask bench data --help`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
@@ -74,6 +75,12 @@ fn passed_on(package: &str, rest: &[String]) -> anyhow::Result<()> {
 /// Builds the benchmarks and the program beside each other, optimised, and runs them.
 fn bench(rest: &[String]) -> anyhow::Result<()> {
     setup::toolchain()?;
+    if let Some((first, rest)) = rest.split_first()
+        && first == "data"
+    {
+        shell::run(shell::cargo().args(["build", "--release", "--package", "numax-bench-data"]))?;
+        return shell::run(shell::program(shell::target_dir().join("release/numax-bench-data")).args(rest));
+    }
     shell::run(shell::cargo().args([
         "build",
         "--release",

@@ -29,7 +29,7 @@ pub use applied::{Applied, Change};
 pub use config::{CoreConfig, Durability, ReplicaConfig};
 pub use draft::{Draft, Loaded, LocalBatch, Miss, Page, WriterId};
 pub use error::{CommitError, DraftError, LogError, OpenError};
-pub use log::LogCursor;
+pub use log::{LogCursor, LogStats};
 pub use meta::{HostFacts, mark_restored};
 #[cfg(feature = "planted-bugs")]
 pub use planted::Planted;

@@ -32,7 +32,7 @@ pub(crate) use inspect::state_hash;
 use crate::{
     config::{CoreConfig, Durability},
     error::LogError,
-    log::{Log, LogCursor, LogReader},
+    log::{Log, LogCursor, LogReader, LogStats},
     meta::Meta,
     reader::Reader,
     rows::{shared::Shared, staging::Staging},
@@ -125,6 +125,11 @@ impl Core {
     /// The log position up to which a power cut loses nothing.
     pub fn synced_position(&self) -> u64 {
         self.log.synced()
+    }
+
+    /// What was written to the log since the datastore was opened.
+    pub fn log_stats(&self) -> LogStats {
+        self.log.stats()
     }
 
     /// How the datastore is.

@@ -29,6 +29,7 @@ pub(crate) use open::open;
 pub use read::LogCursor;
 pub(crate) use read::LogReader;
 pub(crate) use record::{LocalWrite, Record};
+pub use writer::LogStats;
 pub(crate) use writer::{Frames, Log, LogSync};
 
 /// The directory of the segments.

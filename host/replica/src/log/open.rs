@@ -144,6 +144,8 @@ fn finish(
         segment_bytes,
         broken: None,
         failed: Arc::default(),
+        sync_begun: end,
+        stats: writer::LogStats::default(),
     }
 }
 

@@ -23,6 +23,25 @@ const RESERVE: u64 = 8 << 20;
 /// Bytes that `Durability::None` may keep in memory before they are handed to the operating system.
 const MAX_BUFFER: usize = 256 << 10;
 
+/// The unit in which a disk writes: a sync writes the last page of a file anew when more was appended to it.
+const PAGE: u64 = 4096;
+
+/// What was written to the log since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogStats {
+    /// Records.
+    pub records: u64,
+    /// Their bytes, frames included.
+    pub record_bytes: u64,
+    /// Bytes handed to the operating system: records, and headers of segments.
+    pub written_bytes: u64,
+    /// Syncs.
+    pub syncs: u64,
+    /// Bytes of the pages that the syncs had to write, the file system's own not counted: a page that several groups
+    /// share counts once for each sync.
+    pub synced_bytes: u64,
+}
+
 /// The writing end of the log. One at a time.
 pub(crate) struct Log {
     pub(super) disk: Arc<dyn Disk>,
@@ -45,12 +64,16 @@ pub(crate) struct Log {
     /// Why the log takes no more writes.
     pub(super) broken: Option<String>,
     pub(super) failed: SyncFailed,
+    /// Up to here a sync was begun.
+    pub(super) sync_begun: u64,
+    pub(super) stats: LogStats,
 }
 
 /// Frames of a group, made for the place where the log ends.
 pub(crate) struct Frames {
     base: u64,
     bytes: Vec<u8>,
+    records: u64,
 }
 
 impl Frames {
@@ -62,6 +85,7 @@ impl Frames {
             self.bytes.truncate(before);
             return None;
         }
+        self.records += 1;
         Some(self.base + self.bytes.len() as u64)
     }
 
@@ -97,23 +121,30 @@ impl Log {
             self.rotate(vector)?;
         }
         self.reader.checkpoint(self.end, vector);
-        Ok(Frames { base: self.end, bytes: Vec::new() })
+        Ok(Frames { base: self.end, bytes: Vec::new(), records: 0 })
     }
 
     /// Writes a group as a whole, or changes nothing. With `buffered` it may stay in memory for now.
     pub(crate) fn append(&mut self, frames: &Frames, buffered: bool) -> Result<(), LogError> {
-        if !buffered {
+        if buffered {
+            if self.buffer.len() + frames.bytes.len() > MAX_BUFFER {
+                self.write_buffer()?;
+            }
+            self.buffer.extend_from_slice(&frames.bytes);
+            self.end += frames.bytes.len() as u64;
+        } else {
             self.write_buffer()?;
             self.write(&frames.bytes)?;
             self.end = self.written;
-            return Ok(());
         }
-        if self.buffer.len() + frames.bytes.len() > MAX_BUFFER {
-            self.write_buffer()?;
-        }
-        self.buffer.extend_from_slice(&frames.bytes);
-        self.end += frames.bytes.len() as u64;
+        self.stats.records += frames.records;
+        self.stats.record_bytes += frames.bytes.len() as u64;
         Ok(())
+    }
+
+    /// What was written since the log was opened.
+    pub(crate) fn stats(&self) -> LogStats {
+        self.stats
     }
 
     /// Hands what waits in memory to the operating system.
@@ -145,6 +176,7 @@ impl Log {
             return Err(error.into());
         }
         self.written += bytes.len() as u64;
+        self.stats.written_bytes += bytes.len() as u64;
         Ok(())
     }
 
@@ -167,11 +199,14 @@ impl Log {
                 return Err(error);
             }
         };
+        self.stats.written_bytes += segment.first - segment.start;
+        self.stats.synced_bytes += pages(0, segment.first - segment.start);
         self.file = file;
         self.start = segment.start;
         self.end = segment.first;
         self.written = segment.first;
         self.synced = segment.first;
+        self.sync_begun = segment.first;
         self.reserved = 0;
         self.reader.push_segment(segment);
         self.expose();
@@ -188,7 +223,12 @@ impl Log {
     }
 
     /// What to do, on any thread, to sync what has been written so far.
-    pub(crate) fn sync_job(&self) -> LogSync {
+    pub(crate) fn sync_job(&mut self) -> LogSync {
+        if self.written > self.sync_begun {
+            self.stats.syncs += 1;
+            self.stats.synced_bytes += pages(self.sync_begun - self.start, self.written - self.start);
+            self.sync_begun = self.written;
+        }
         LogSync { file: self.file.clone(), until: self.written, failed: self.failed.clone() }
     }
 
@@ -201,6 +241,11 @@ impl Log {
             Err(error) => self.broken = Some(format!("syncing the log failed: {error}")),
         }
     }
+}
+
+/// Bytes of the pages of a file that hold its bytes between two offsets.
+fn pages(from: u64, until: u64) -> u64 {
+    (until.div_ceil(PAGE) - from / PAGE) * PAGE
 }
 
 /// A sync that may run beside the writer.

@@ -26,7 +26,7 @@ use crate::{
     core::{self, CommitTicket, Core, Health, Ingested, LogPage, Request, Response},
     draft::{LocalBatch, WriterId},
     error::{CommitError, LogError, OpenError},
-    log::{LogCursor, LogReader},
+    log::{LogCursor, LogReader, LogStats},
     meta::HostFacts,
     reader::Reader,
 };
@@ -250,6 +250,11 @@ impl Replica {
             core.health()
         };
         self.inner.note_health(health);
+    }
+
+    /// What was written to the log since the datastore was opened. Blocks.
+    pub fn log_stats(&self) -> LogStats {
+        self.inner.core().log_stats()
     }
 
     /// A digest of the replicated state: equal for replicas that have applied the same batches. Reads everything and
