@@ -26,7 +26,7 @@ pub mod vector;
 
 pub use batch::{Batch, BatchHeader};
 pub use codec::CodecError;
-pub use family::{OpApplier, applier};
+pub use family::{Known, OpApplier, Removal, applier};
 pub use hlc::{Hlc, HlcClock, SkewReport};
 pub use id::{Dot, NodeId, Origin, ParseNodeIdError};
 pub use key::Key;

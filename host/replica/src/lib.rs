@@ -35,3 +35,4 @@ pub use meta::{HostFacts, mark_restored};
 pub use planted::Planted;
 pub use reader::Reader;
 pub use replica::{Durable, Replica};
+pub use rows::frozen::{FrozenError, FrozenPage, FrozenRows};

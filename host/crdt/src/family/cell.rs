@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::read_row;
+use super::{Known, Removal, read_row};
 use crate::{
-    codec::{self, CodecError},
+    codec::{self, CodecError, Reader},
     hlc::Hlc,
     id::Dot,
     kind::Kind,
@@ -101,4 +101,77 @@ pub(super) fn export(kind: Kind, rows: &dyn Rows, row: &Bytes) -> Result<Bytes, 
     let cell = Cell::decode(kind, row.clone())?;
     let origin = rows.origin(cell.number)?;
     Ok(cell.encode_with(|out| codec::put_origin(out, &origin)))
+}
+
+/// A cell as [`export`] writes it.
+struct Exported {
+    hlc: Hlc,
+    dot: Dot,
+    value: Option<Bytes>,
+}
+
+impl Exported {
+    fn decode(kind: Kind, row: Bytes) -> Result<Self, ApplyError> {
+        read_row(kind, row, |reader: &mut Reader| {
+            let hlc = Hlc::from_u64(reader.u64("time")?);
+            let origin = reader.origin()?;
+            let seq = reader.varint("sequence number")?;
+            let value = match reader.u8("cell")? {
+                TOMBSTONE => None,
+                VALUE => Some(reader.take(reader.remaining(), "value")?),
+                tag => return Err(CodecError::Tag { what: "cell", tag }),
+            };
+            crate::limits::check("value", value.as_ref().map_or(0, Bytes::len), crate::limits::MAX_VALUE)?;
+            Ok(Self { hlc, dot: Dot { origin, seq }, value })
+        })
+    }
+}
+
+/// Whether a row can be a cell of another replica.
+pub(super) fn check(kind: Kind, row: &Bytes) -> Result<(), ApplyError> {
+    Exported::decode(kind, row.clone()).map(|_| ())
+}
+
+/// Merges a cell of another replica; none when it changes nothing. What we know and do not have any more lost against
+/// a later write here, or was removed and forgotten: it says nothing new.
+pub(super) fn merge(
+    kind: Kind,
+    rows: &mut dyn Rows,
+    sub: &[u8],
+    row: &Bytes,
+    known: Known<'_>,
+) -> Result<Option<Written>, ApplyError> {
+    let theirs = Exported::decode(kind, row.clone())?;
+    if known.ours.covers(theirs.dot) {
+        return Ok(None);
+    }
+    write(kind, rows, sub, theirs.dot, theirs.hlc, &theirs.value)
+}
+
+/// The other replica does not have this cell: if it knows its write, a later one took the cell away there. Answers
+/// whether it did, and whether the cell held a value.
+pub(super) fn absent(
+    kind: Kind,
+    rows: &mut dyn Rows,
+    sub: &[u8],
+    row: &Bytes,
+    known: Known<'_>,
+) -> Result<Option<Written>, ApplyError> {
+    let ours = Cell::decode(kind, row.clone())?;
+    let dot = Dot { origin: rows.origin(ours.number)?, seq: ours.seq };
+    if !known.theirs.covers(dot) {
+        return Ok(None);
+    }
+    rows.delete(sub)?;
+    Ok(Some(Written { was_live: ours.value.is_some(), is_live: false }))
+}
+
+/// The removal that a cell without a value remembers.
+pub(super) fn tombstone(kind: Kind, rows: &dyn Rows, row: &Bytes) -> Result<Option<Removal>, ApplyError> {
+    let cell = Cell::decode(kind, row.clone())?;
+    if cell.value.is_some() {
+        return Ok(None);
+    }
+    let dot = Dot { origin: rows.origin(cell.number)?, seq: cell.seq };
+    Ok(Some(Removal { dot, hlc: cell.hlc }))
 }

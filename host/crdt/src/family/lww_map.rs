@@ -3,14 +3,15 @@
 use bytes::Bytes;
 
 use super::{
-    HEAD, OpApplier,
+    HEAD, Known, OpApplier, Removal,
     cell::{self, Cell},
-    count, entries as scan_entries, entry, recount, wrong_kind,
+    check_entry, count, entries as scan_entries, entry, recount, wrong_kind,
 };
 use crate::{
     hlc::Hlc,
     id::Dot,
     kind::{Kind, OpKind},
+    limits::MAX_FIELD,
     op::Body,
     rows::{ApplyError, Rows},
 };
@@ -45,6 +46,42 @@ impl OpApplier for LwwMap {
             return Ok(None);
         }
         Ok(Some((Bytes::copy_from_slice(sub), cell::export(KIND, rows, row)?)))
+    }
+
+    fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
+        check_entry(KIND, sub, MAX_FIELD)?;
+        cell::check(KIND, row)
+    }
+
+    fn merge(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+        known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        let Some(written) = cell::merge(KIND, rows, sub, row, known)? else { return Ok(false) };
+        recount(KIND, rows, written.was_live, written.is_live)?;
+        Ok(written.was_live || written.is_live)
+    }
+
+    fn absent(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+        known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        if sub == HEAD {
+            return Ok(false);
+        }
+        let Some(written) = cell::absent(KIND, rows, sub, row, known)? else { return Ok(false) };
+        recount(KIND, rows, written.was_live, written.is_live)?;
+        Ok(written.was_live)
+    }
+
+    fn tombstone(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<Removal>, ApplyError> {
+        if sub == HEAD { Ok(None) } else { cell::tombstone(KIND, rows, row) }
     }
 }
 

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use super::{
-    HEAD, OpApplier,
+    HEAD, Known, OpApplier, Removal,
     cell::{self, Cell},
-    wrong_kind,
+    damaged, wrong_kind,
 };
 use crate::{
+    codec::CodecError,
     hlc::Hlc,
     id::Dot,
     kind::{Kind, OpKind},
@@ -38,6 +39,37 @@ impl OpApplier for LwwRegister {
 
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
         Ok(Some((Bytes::copy_from_slice(sub), cell::export(KIND, rows, row)?)))
+    }
+
+    fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
+        match sub {
+            HEAD => cell::check(KIND, row),
+            _ => Err(damaged(KIND)(CodecError::Malformed { what: "register subkey" })),
+        }
+    }
+
+    fn merge(
+        &self,
+        rows: &mut dyn Rows,
+        _sub: &[u8],
+        row: &Bytes,
+        known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        Ok(cell::merge(KIND, rows, HEAD, row, known)?.is_some_and(|cell| cell.was_live || cell.is_live))
+    }
+
+    fn absent(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+        known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        Ok(cell::absent(KIND, rows, sub, row, known)?.is_some_and(|cell| cell.was_live))
+    }
+
+    fn tombstone(&self, rows: &dyn Rows, _sub: &[u8], row: &Bytes) -> Result<Option<Removal>, ApplyError> {
+        cell::tombstone(KIND, rows, row)
     }
 }
 

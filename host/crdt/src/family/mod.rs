@@ -25,10 +25,12 @@ use bytes::Bytes;
 
 use crate::{
     codec::{self, CodecError, Reader},
+    hlc::Hlc,
     id::Dot,
     kind::{Kind, OpKind},
     op::Body,
-    rows::{ApplyError, Rows},
+    rows::{ApplyError, RowError, Rows},
+    vector::VersionVector,
 };
 
 /// How one family applies operations. Implementations are stateless; there is one table of them, [`applier`].
@@ -60,6 +62,100 @@ pub trait OpApplier: Send + Sync {
     /// # Errors
     /// When the row is damaged or names an unknown origin.
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError>;
+
+    /// Whether a row that came from another replica can be an [`export`](Self::export) of this family. Called for all
+    /// rows before the first is merged.
+    ///
+    /// # Errors
+    /// [`ApplyError::Damaged`] when it cannot.
+    fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
+        let _ = (sub, row);
+        Ok(())
+    }
+
+    /// Merges a row that another replica exported when it knew `known.theirs` and nothing else, into rows that include
+    /// `known.ours`. Afterwards the row is what applying the batches of both would have made of it. Answers whether a
+    /// reader sees a difference.
+    ///
+    /// # Errors
+    /// When the row is not one of this family, or rows cannot be read or written.
+    fn merge(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+        known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        let _ = (rows, sub, row, known);
+        Err(RowError::Unavailable(format!("a {} cannot be merged row by row", self.kind())).into())
+    }
+
+    /// The other replica has no row under this subkey (which is the same here and there): removes of ours what it must
+    /// have seen and removed. Families whose rows never go leave it as it is. Answers whether a reader sees a
+    /// difference.
+    ///
+    /// # Errors
+    /// When rows cannot be read or written, or are damaged.
+    fn absent(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+        known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        let _ = (rows, sub, row, known);
+        Ok(false)
+    }
+
+    /// The removal that a row remembers, if the row is there for nothing else: a tombstone.
+    ///
+    /// # Errors
+    /// When the row is damaged or names an unknown origin.
+    fn tombstone(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<Removal>, ApplyError> {
+        let _ = (rows, sub, row);
+        Ok(None)
+    }
+
+    /// Removes a tombstone whose removal every member has (`stable` covers it) and that no write of this node can lose
+    /// against any more (its time is not after `clock`, the last that the node's clock gave out). Answers whether it
+    /// did. Readers see no difference.
+    ///
+    /// # Errors
+    /// When rows cannot be read or written, or are damaged.
+    fn collect(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+        stable: &VersionVector,
+        clock: Hlc,
+    ) -> Result<bool, ApplyError> {
+        let gone = self
+            .tombstone(rows, sub, row)?
+            .is_some_and(|removal| stable.covers(removal.dot) && removal.hlc <= clock);
+        if gone {
+            rows.delete(sub)?;
+        }
+        Ok(gone)
+    }
+}
+
+/// What two replicas know when the rows of one are merged into those of the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// What the rows here include.
+    pub ours: &'a VersionVector,
+    /// What the other's rows include.
+    pub theirs: &'a VersionVector,
+}
+
+/// A removal that a tombstone remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// The batch that removed.
+    pub dot: Dot,
+    /// Its time; [`Hlc::ZERO`] where time decides nothing.
+    pub hlc: Hlc,
 }
 
 /// The family for a kind; none for kinds that this program cannot apply yet.
@@ -91,6 +187,16 @@ pub fn entry(name: &[u8]) -> Vec<u8> {
 /// What an entry's subkey names; none for the head.
 fn entry_name(sub: &Bytes) -> Option<Bytes> {
     (sub.first() == Some(&ENTRY)).then(|| sub.slice(1..))
+}
+
+/// `Ok` when a subkey of another replica can be an entry's.
+fn check_entry(kind: Kind, sub: &[u8], limit: usize) -> Result<(), ApplyError> {
+    match sub.split_first() {
+        Some((&ENTRY, name)) => {
+            crate::limits::check("entry", name.len(), limit).map_err(|limit| damaged(kind)(limit.into()))
+        }
+        _ => Err(damaged(kind)(CodecError::Malformed { what: "subkey" })),
+    }
 }
 
 /// The answer to an operation of another family.

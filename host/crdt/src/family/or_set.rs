@@ -10,12 +10,14 @@
 use bytes::Bytes;
 
 use super::{
-    HEAD, OpApplier, count, entries as scan_entries, entry, read_number, read_row, recount, wrong_kind,
+    HEAD, Known, OpApplier, check_entry, count, entries as scan_entries, entry, read_number, read_row,
+    recount, wrong_kind,
 };
 use crate::{
     codec::{self, CodecError},
     id::Dot,
     kind::{Kind, OpKind},
+    limits::MAX_VALUE,
     op::Body,
     rows::{ApplyError, Rows},
 };
@@ -80,6 +82,77 @@ impl OpApplier for OrSet {
         }
         Ok(Some((Bytes::copy_from_slice(sub), out.into())))
     }
+
+    fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
+        check_entry(KIND, sub, MAX_VALUE)?;
+        exported(row.clone()).map(|_| ())
+    }
+
+    fn merge(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+        known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        merge_dots(rows, sub, &exported(row.clone())?, known)
+    }
+
+    fn absent(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        _row: &Bytes,
+        known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        if sub == HEAD { Ok(false) } else { merge_dots(rows, sub, &[], known) }
+    }
+}
+
+/// Merges the additions that hold an element here and there. One that both have stays. One that only one has stays
+/// if the other does not know it; if it does, it has removed it.
+fn merge_dots(rows: &mut dyn Rows, sub: &[u8], theirs: &[Dot], known: Known<'_>) -> Result<bool, ApplyError> {
+    let old = rows.get(sub)?.map_or(Ok(Vec::new()), decode)?;
+    let ours = resolve(&*rows, old.clone())?;
+    let mut new = Vec::with_capacity(old.len() + theirs.len());
+    for (held, dot) in old.iter().zip(&ours) {
+        if theirs.contains(dot) || !known.theirs.covers(*dot) {
+            new.push(*held);
+        }
+    }
+    for dot in theirs {
+        if !known.ours.covers(*dot) {
+            insert(&mut new, rows.intern(&dot.origin)?, dot.seq);
+        }
+    }
+    if new == old {
+        return Ok(false);
+    }
+    let (was_live, is_live) = (!old.is_empty(), !new.is_empty());
+    if is_live {
+        rows.put(sub, encode(&new))?;
+    } else {
+        rows.delete(sub)?;
+    }
+    recount(KIND, rows, was_live, is_live)?;
+    Ok(was_live != is_live)
+}
+
+/// The dots of an exported row.
+fn exported(row: Bytes) -> Result<Vec<Dot>, ApplyError> {
+    const WHAT: &str = "element";
+    read_row(KIND, row, |reader| {
+        let mut dots: Vec<Dot> = Vec::new();
+        while reader.remaining() > 0 {
+            let dot = Dot { origin: reader.origin()?, seq: reader.varint(WHAT)? };
+            // One per origin, and each once.
+            if dots.last().is_some_and(|last| last.origin >= dot.origin) {
+                return Err(CodecError::Malformed { what: WHAT });
+            }
+            dots.push(dot);
+        }
+        if dots.is_empty() { Err(CodecError::Malformed { what: WHAT }) } else { Ok(dots) }
+    })
 }
 
 /// (origin number, seq) of an addition.

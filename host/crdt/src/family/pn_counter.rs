@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use bytes::Bytes;
 
-use super::{OpApplier, totals, wrong_kind};
+use super::{Known, OpApplier, totals, wrong_kind};
 use crate::{
     id::{Dot, Origin},
     kind::{Kind, OpKind},
@@ -41,6 +41,20 @@ impl OpApplier for PnCounter {
 
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
         totals::export::<2>(KIND, rows, sub, row)
+    }
+
+    fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
+        totals::check::<2>(KIND, sub, row)
+    }
+
+    fn merge(
+        &self,
+        rows: &mut dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+        _known: Known<'_>,
+    ) -> Result<bool, ApplyError> {
+        totals::merge::<2>(KIND, rows, sub, row)
     }
 }
 

@@ -111,3 +111,29 @@ pub(super) fn export<const N: usize>(
     codec::put_origin(&mut name, &origin);
     Ok(Some((name.into(), row.clone())))
 }
+
+/// What an exported row says.
+fn exported<const N: usize>(kind: Kind, sub: &[u8], row: &Bytes) -> Result<(Dot, [u64; N]), ApplyError> {
+    let origin = match sub.split_first() {
+        Some((&ENTRY, name)) => read_row(kind, Bytes::copy_from_slice(name), codec::Reader::origin)?,
+        _ => return Err(damaged(kind)(CodecError::Malformed { what: "counter subkey" })),
+    };
+    let row = Row::<N>::decode(kind, row.clone())?;
+    Ok((Dot { origin, seq: row.seq }, row.totals))
+}
+
+/// Whether a row can be one of another replica.
+pub(super) fn check<const N: usize>(kind: Kind, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
+    exported::<N>(kind, sub, row).map(|_| ())
+}
+
+/// Merges another replica's row: totals only grow.
+pub(super) fn merge<const N: usize>(
+    kind: Kind,
+    rows: &mut dyn Rows,
+    sub: &[u8],
+    row: &Bytes,
+) -> Result<bool, ApplyError> {
+    let (dot, totals) = exported::<N>(kind, sub, row)?;
+    Ok(raise(kind, rows, dot, totals)?.is_some())
+}

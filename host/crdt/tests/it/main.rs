@@ -6,4 +6,5 @@ mod batch;
 mod families;
 mod history;
 mod laws;
+mod merge;
 mod rows;

@@ -13,7 +13,7 @@ use super::{Core, notes::Notes};
 use crate::{
     error::LogError,
     log::LogSync,
-    rows::{overlay::Overlay, shared::Shared},
+    rows::{frozen::FrozenRows, overlay::Overlay, shared::Shared},
 };
 use numax_crdt::NodeId;
 
@@ -93,9 +93,13 @@ impl FlushJob {
             return FlushOutcome { log, engine, synced: None };
         }
         let engine = self.shared.engine();
+        let mut side = self.shared.engine_side();
+        side.keep(&*engine, &self.plan.rows);
         if let Err(error) = engine.commit(self.plan.notes.batch(&self.plan.rows, self.node)) {
             return FlushOutcome { log, engine: Err(error.to_string()), synced: None };
         }
+        side.moved(self.plan.notes.engine_at());
+        drop(side);
         self.shared.settle();
         FlushOutcome { log, engine: Ok(()), synced: self.sync.then(|| engine.sync()) }
     }
@@ -192,6 +196,12 @@ impl Core {
         });
         self.flush.failure = result.as_ref().err().cloned();
         result
+    }
+
+    /// A still picture of the rows that the engine holds; see [`FrozenRows`]. It expires when more than `max_bytes` of
+    /// rows are overwritten while it lives.
+    pub fn freeze_rows(&self, max_bytes: usize) -> Arc<FrozenRows> {
+        FrozenRows::take(&self.shared, max_bytes)
     }
 
     /// Moves rows to the engine, here and now.

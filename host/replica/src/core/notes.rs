@@ -9,6 +9,7 @@ use numax_store::{KvBackend, KvError, Table, WriteBatch};
 use crate::{
     error::OpenError,
     rows::{
+        frozen::EngineAt,
         origins::{self, Origins},
         overlay::Overlay,
         shared::table_and_key,
@@ -56,6 +57,11 @@ impl Notes {
             deps: vector(DEPS)?.iter().map(|(origin, seq)| (*origin, seq)).collect(),
             clock: Hlc::from_u64(number(CLOCK)?),
         })
+    }
+
+    /// Where an engine is that has these notes.
+    pub(super) fn engine_at(&self) -> EngineAt {
+        EngineAt { position: self.position, vector: self.vector.clone(), clock: self.clock }
     }
 
     /// The engine's batch: rows and the notes that go with them.

@@ -46,6 +46,7 @@ impl Core {
         let shared = Arc::new(Shared::new(engine, config.cache_rows, config.cache_bytes));
         shared.state_mut().origins = notes::load_origins(&*shared.engine())?;
         let included = notes.position;
+        shared.engine_side().moved(notes.engine_at());
         let mut replay = Replay {
             shared: &shared,
             node: config.node,
@@ -151,6 +152,7 @@ impl Replay<'_> {
             clock: self.tip.clock.last(),
         };
         self.shared.engine().commit(notes.batch(&frozen, self.node))?;
+        self.shared.engine_side().moved(notes.engine_at());
         self.shared.settle();
         Ok(())
     }

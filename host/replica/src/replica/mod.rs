@@ -29,6 +29,7 @@ use crate::{
     log::{LogCursor, LogReader, LogStats},
     meta::HostFacts,
     reader::Reader,
+    rows::frozen::FrozenRows,
 };
 use keeper::Signals;
 use queue::Queue;
@@ -264,6 +265,16 @@ impl Replica {
     /// When rows cannot be read.
     pub fn state_hash(&self) -> Result<[u8; 32], crate::DraftError> {
         core::state_hash(&self.inner.reader.shared)
+    }
+
+    /// A still picture of the rows, of a moment not long before the call; see [`FrozenRows`]. It expires when more than
+    /// `max_bytes` of rows are overwritten while it lives. Blocks until what is committed now is in the engine, or a
+    /// second.
+    pub fn freeze_rows(&self, max_bytes: usize) -> Arc<FrozenRows> {
+        if self.inner.core().unflushed_rows() > 0 {
+            self.inner.signals.flush_and_wait();
+        }
+        self.inner.core().freeze_rows(max_bytes)
     }
 
     /// The orderly end: what was submitted is committed, the log synced, rows moved to the engine, the lock released.

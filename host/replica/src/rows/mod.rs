@@ -4,6 +4,7 @@
 //! engine does not hold yet ([`overlay`]), rows kept in memory ([`cache`]), and the engine.
 
 pub(crate) mod cache;
+pub(crate) mod frozen;
 pub(crate) mod name;
 pub(crate) mod origins;
 pub(crate) mod overlay;

@@ -71,7 +71,12 @@ impl Want {
 }
 
 /// Up to `limit` rows of the engine after `after` that start with `prefix`, with their whole names.
-fn engine_scan(engine: &dyn KvBackend, prefix: &[u8], after: &[u8], limit: usize) -> Result<Page, KvError> {
+pub(crate) fn engine_scan(
+    engine: &dyn KvBackend,
+    prefix: &[u8],
+    after: &[u8],
+    limit: usize,
+) -> Result<Page, KvError> {
     let Some((table, key_prefix)) = table_and_key(prefix) else {
         return Ok(Page { last: true, ..Page::default() });
     };

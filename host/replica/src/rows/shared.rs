@@ -2,7 +2,7 @@
 
 use std::{
     ops::Bound,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use numax_store::{KvBackend, KvError, KvStats, Table, WriteBatch};
 
 use super::{
     cache::RowCache,
+    frozen::EngineSide,
     name,
     origins::Origins,
     overlay::{Cell, Overlay},
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     engine: RwLock<Arc<dyn KvBackend>>,
     state: RwLock<State>,
     vector: RwLock<VersionVector>,
+    side: Mutex<EngineSide>,
 }
 
 /// What lies in front of the engine.
@@ -72,7 +74,17 @@ impl Shared {
             epoch: 0,
             settling: false,
         };
-        Self { engine: RwLock::new(engine), state: RwLock::new(state), vector: RwLock::default() }
+        Self {
+            engine: RwLock::new(engine),
+            state: RwLock::new(state),
+            vector: RwLock::default(),
+            side: Mutex::default(),
+        }
+    }
+
+    /// Where the engine is. Hold it while writing the engine's rows; a picture of them is taken under it.
+    pub(crate) fn engine_side(&self) -> MutexGuard<'_, EngineSide> {
+        self.side.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn engine(&self) -> Arc<dyn KvBackend> {

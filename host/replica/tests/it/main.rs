@@ -9,6 +9,7 @@ mod crash;
 mod draft;
 mod epochs;
 mod faults;
+mod frozen;
 mod ingest;
 mod logs;
 mod misses;
