@@ -27,7 +27,7 @@ pub fn run(settings: &Settings, engine: Engine) -> Result<Vec<Figure>> {
             engine: engine_name(engine),
             durability: durability.config_name(),
             keys: KEYS,
-            writers: peers,
+            writers: peers as usize,
         };
         let calls = batches(settings.batches, peers)?;
         let (mut rates, mut cpu) = (Vec::new(), Vec::new());
@@ -75,22 +75,23 @@ fn count(answer: Result<Ingested, CommitError>) -> Result<usize> {
     Ok(answer?.applied)
 }
 
-/// Batches of so many peers in turns, one increment each, as calls.
-fn batches(count: u64, peers: usize) -> Result<Vec<Vec<Bytes>>> {
+/// The origin of a peer.
+pub fn origin(peer: u64) -> Origin {
+    Origin { node: NodeId([100 + peer as u8; 32]), epoch: 0, nonce: peer }
+}
+
+/// Batches of so many peers in turns, one increment each, as calls. Each peer has seen the batch before its own, as peers
+/// that talk to each other have.
+pub fn batches(count: u64, peers: u64) -> Result<Vec<Vec<Bytes>>> {
     let mut random = load::Random::new(99);
     let mut out: Vec<Vec<Bytes>> = Vec::new();
+    let dot = |n: u64| (origin(n % peers), n / peers + 1);
     for n in 0..count {
-        let (peer, seq) = (n % peers as u64, n / peers as u64 + 1);
-        let origin = Origin { node: NodeId([100 + peer as u8; 32]), epoch: 0, nonce: peer };
-        // Each peer has seen the batch before its own, as peers that talk to each other have.
-        let before = (peers > 1 && n > 0).then(|| {
-            let (peer, seq) = ((n - 1) % peers as u64, (n - 1) / peers as u64 + 1);
-            (Origin { node: NodeId([100 + peer as u8; 32]), epoch: 0, nonce: peer }, seq)
-        });
+        let (origin, seq) = dot(n);
         let batch = Batch {
             origin,
             seq,
-            deps: before.into_iter().collect(),
+            deps: (peers > 1 && n > 0).then(|| dot(n - 1)).into_iter().collect(),
             hlc: Hlc::from_parts(1_700_000_000_000 + n, 0),
             ops: vec![Op { key: load::key(random.below(KEYS))?, body: Body::GCounter { total: seq } }],
         };

@@ -16,6 +16,12 @@ pub fn cpu_seconds() -> Result<f64> {
     Ok((ticks.0 + ticks.1) / TICKS_PER_SECOND)
 }
 
+/// User and system time of this thread so far, in seconds.
+pub fn thread_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// Bytes that the process has handed to write calls. Unlike `write_bytes`, which counts whole folios of the page cache, it
 /// is exact.
 pub fn written_bytes() -> Result<u64> {

@@ -1,6 +1,7 @@
 //! `cargo xtask bench data`: what a datastore can do, each figure beside its limit and its goal.
 
 mod commits;
+mod core;
 mod ingest;
 mod keys;
 mod load;
@@ -56,6 +57,8 @@ struct Cli {
 enum Group {
     /// Local writes: operations a second, waits, bytes written.
     Commits,
+    /// The core alone, on one thread: what an operation costs.
+    Core,
     /// Remote batches: how fast they are applied.
     Ingest,
     /// A million keys: memory, opening, making the engine anew.
@@ -112,6 +115,7 @@ fn main() -> Result<()> {
         let name = engine_name(engine);
         for (group, run) in [
             (Group::Commits, commits::run as fn(&Settings, Engine) -> Result<Vec<report::Figure>>),
+            (Group::Core, core::run),
             (Group::Ingest, ingest::run),
             (Group::Keys, keys::run),
         ] {

@@ -139,6 +139,15 @@ impl Reader {
     /// # Errors
     /// Also when it does not fit 64 bits or is not in its shortest form.
     pub fn varint(&mut self, what: &'static str) -> Result<u64, CodecError> {
+        // Most numbers take one byte.
+        match self.rest.first() {
+            Some(byte) if *byte < 0x80 => {
+                let value = u64::from(*byte);
+                self.rest.advance(1);
+                return Ok(value);
+            }
+            _ => {}
+        }
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8(what)?;

@@ -1,6 +1,6 @@
 //! How much of every origin is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -38,11 +38,20 @@ impl VersionVector {
     /// Takes note of a batch if it is the next of its origin. `false`, and nothing changes, when it is already known
     /// ([`covers`](Self::covers)) or one before it is missing.
     pub fn advance(&mut self, dot: Dot) -> bool {
-        let next = self.get(&dot.origin).checked_add(1) == Some(dot.seq);
-        if next {
-            self.0.insert(dot.origin, dot.seq);
+        match self.0.entry(dot.origin) {
+            Entry::Occupied(mut known) => {
+                let next = known.get().checked_add(1) == Some(dot.seq);
+                if next {
+                    known.insert(dot.seq);
+                }
+                next
+            }
+            Entry::Vacant(unknown) if dot.seq == 1 => {
+                unknown.insert(1);
+                true
+            }
+            Entry::Vacant(_) => false,
         }
-        next
     }
 
     /// Raises an origin to at least `seq`.

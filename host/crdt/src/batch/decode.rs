@@ -132,6 +132,19 @@ fn read_dots(
     Ok(dots)
 }
 
+/// Whether no origin comes twice.
+fn distinct(table: &[Origin]) -> bool {
+    match table {
+        [_] => true,
+        [a, b] => a != b,
+        many => {
+            let mut sorted = many.to_vec();
+            sorted.sort_unstable();
+            sorted.is_sorted_by(|a, b| a < b)
+        }
+    }
+}
+
 /// The origin table while the batch is read: checks that entries are used in order.
 struct Origins {
     table: Vec<Origin>,
@@ -148,11 +161,8 @@ impl Origins {
         for _ in 0..count {
             table.push(reader.origin()?);
         }
-        let mut sorted = table.clone();
-        sorted.sort_unstable();
-        let distinct = sorted.is_sorted_by(|a, b| a < b);
         match table.first() {
-            Some(own) if distinct => Ok((*own, Self { table, used: 1 })),
+            Some(own) if distinct(&table) => Ok((*own, Self { table, used: 1 })),
             _ => Err(CodecError::Malformed { what: WHAT }),
         }
     }

@@ -169,21 +169,34 @@ fn put_dots(out: &mut Vec<u8>, dots: &[Dot], origins: &mut OriginTable) {
 /// Gives origins their index in order of first use.
 struct OriginTable {
     order: Vec<Origin>,
+    /// Filled from [`FEW`] origins on.
     known: BTreeMap<Origin, u64>,
 }
 
+/// Origins that are looked up one by one: nearly all batches name one or two, and a map for each would cost more than
+/// the rest of the encoding.
+const FEW: usize = 8;
+
 impl OriginTable {
     fn new(own: Origin) -> Self {
-        Self { order: vec![own], known: BTreeMap::from([(own, 0)]) }
+        Self { order: vec![own], known: BTreeMap::new() }
     }
 
     fn index(&mut self, origin: &Origin) -> u64 {
-        if let Some(index) = self.known.get(origin) {
-            return *index;
+        let known = match self.known.is_empty() {
+            true => self.order.iter().position(|known| known == origin).map(|index| index as u64),
+            false => self.known.get(origin).copied(),
+        };
+        if let Some(index) = known {
+            return index;
         }
         let index = self.order.len() as u64;
         self.order.push(*origin);
-        self.known.insert(*origin, index);
+        if self.order.len() == FEW {
+            self.known = self.order.iter().copied().zip(0..).collect();
+        } else if self.order.len() > FEW {
+            self.known.insert(*origin, index);
+        }
         index
     }
 }

@@ -2,13 +2,22 @@
 
 use bytes::Bytes;
 
-use super::{ENTRY, HEAD, damaged, entry, read_row};
+use super::{ENTRY, HEAD, damaged, read_row};
 use crate::{
     codec::{self, CodecError},
     id::{Dot, Origin},
     kind::Kind,
     rows::{ApplyError, Rows},
 };
+
+/// The most bytes of a number.
+const MAX_VARINT: usize = 10;
+
+/// The subkey of an origin's row, by the origin's number.
+fn name(number: u32) -> [u8; 5] {
+    let [a, b, c, d] = number.to_be_bytes();
+    [ENTRY, a, b, c, d]
+}
 
 /// One origin's row.
 #[derive(Clone, Copy)]
@@ -29,11 +38,11 @@ impl<const N: usize> Row<N> {
         })
     }
 
-    fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(4 + N * 4);
-        codec::put_varint(&mut out, self.seq);
-        self.totals.iter().for_each(|total| codec::put_varint(&mut out, *total));
-        out.into()
+    fn encode(&self, out: &mut Vec<u8>) -> Bytes {
+        out.clear();
+        codec::put_varint(out, self.seq);
+        self.totals.iter().for_each(|total| codec::put_varint(out, *total));
+        Bytes::copy_from_slice(out)
     }
 }
 
@@ -50,7 +59,7 @@ pub(super) fn raise<const N: usize>(
     dot: Dot,
     totals: [u64; N],
 ) -> Result<Option<Raised<N>>, ApplyError> {
-    let sub = entry(&rows.intern(&dot.origin)?.to_be_bytes());
+    let sub = name(rows.intern(&dot.origin)?);
     let stored = rows.get(&sub)?.map(|row| Row::<N>::decode(kind, row)).transpose()?;
     let old = stored.map_or([0; N], |row| row.totals);
     let mut new = totals;
@@ -62,8 +71,11 @@ pub(super) fn raise<const N: usize>(
     for ((sum, old), new) in sums.iter_mut().zip(old).zip(new) {
         *sum = sum.saturating_sub(old.into()).saturating_add(new.into());
     }
-    rows.put(&sub, Row { seq: dot.seq, totals: new }.encode())?;
-    rows.put(HEAD, sums.iter().flat_map(|sum| sum.to_be_bytes()).collect::<Vec<u8>>().into())?;
+    let mut out = Vec::with_capacity((N * size_of::<u128>()).max((N + 1) * MAX_VARINT));
+    rows.put(&sub, Row { seq: dot.seq, totals: new }.encode(&mut out))?;
+    out.clear();
+    sums.iter().for_each(|sum| out.extend_from_slice(&sum.to_be_bytes()));
+    rows.put(HEAD, out.into())?;
     Ok(Some(Raised { old, new }))
 }
 
@@ -86,7 +98,7 @@ pub(super) fn of<const N: usize>(
     origin: &Origin,
 ) -> Result<[u64; N], ApplyError> {
     let Some(number) = rows.lookup(origin)? else { return Ok([0; N]) };
-    let row = rows.get(&entry(&number.to_be_bytes()))?;
+    let row = rows.get(&name(number))?;
     row.map_or(Ok([0; N]), |row| Row::decode(kind, row).map(|row| row.totals))
 }
 

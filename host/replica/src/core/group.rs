@@ -177,15 +177,23 @@ impl Core {
     /// Makes a group visible that is in the log.
     fn publish(&mut self, group: Group) -> Vec<Arc<Applied>> {
         if group.frames.is_empty() {
+            self.staging.clear();
             return Vec::new();
         }
         self.staging.publish(&self.shared);
         let mut vector = self.shared.vector_mut();
-        for applied in &group.applied {
-            vector.advance(applied.dot);
-            self.recent.put(applied.dot, applied.bytes.clone());
+        // Of batches in a row from one origin the last says it all.
+        let mut applied = group.applied.iter().peekable();
+        while let Some(batch) = applied.next() {
+            if applied.peek().is_none_or(|next| next.dot.origin != batch.dot.origin) {
+                vector.set_max(batch.dot.origin, batch.dot.seq);
+            }
         }
         drop(vector);
+        for batch in &group.applied {
+            self.recent.put(batch.dot, batch.bytes.clone());
+        }
+        self.log.reuse(group.frames);
         group.applied.into_iter().map(Arc::new).collect()
     }
 }
@@ -206,10 +214,9 @@ impl Group {
 
     /// Advances the vector so that it can be taken back.
     pub(super) fn advance(&mut self, tip: &mut Tip, dot: Dot) -> bool {
-        let before = tip.vector.get(&dot.origin);
         let advanced = tip.vector.advance(dot);
         if advanced {
-            self.undo.push((dot.origin, before));
+            self.undo.push((dot.origin, dot.seq - 1));
         }
         advanced
     }
@@ -222,16 +229,23 @@ pub(super) fn apply_ops(
     dot: Dot,
     ops: &[Op],
 ) -> Result<Vec<Change>, CoreError> {
-    let mut changes: BTreeMap<(Kind, &Key), OpKind> = BTreeMap::new();
-    for op in ops {
+    let mut apply = |op: &Op| {
         let kind = op.body.kind();
         let family = applier(kind).ok_or(ApplyError::Damaged {
             kind,
             source: CodecError::Tag { what: "family", tag: kind as u8 },
         })?;
-        let mut rows = StagedRows::new(shared, staging, kind, &op.key);
-        if let Some(change) = family.apply(&mut rows, dot, &op.body)? {
-            changes.insert((kind, &op.key), change);
+        family.apply(&mut StagedRows::new(shared, staging, kind, &op.key), dot, &op.body)
+    };
+    if let [op] = ops {
+        let change =
+            apply(op)?.map(|change| Change { kind: op.body.kind(), key: op.key.clone(), op: change });
+        return Ok(change.into_iter().collect());
+    }
+    let mut changes: BTreeMap<(Kind, &Key), OpKind> = BTreeMap::new();
+    for op in ops {
+        if let Some(change) = apply(op)? {
+            changes.insert((op.body.kind(), &op.key), change);
         }
     }
     Ok(changes.into_iter().map(|((kind, key), op)| Change { kind, key: key.clone(), op }).collect())

@@ -34,7 +34,7 @@ pub(crate) fn state_hash(shared: &Shared) -> Result<[u8; 32], DraftError> {
 }
 
 fn hash_rows(shared: &Shared) -> Result<[u8; 32], ApplyError> {
-    let supplied = Supplied::new();
+    let supplied = Supplied::default();
     let access = Access::new(shared, &supplied, true);
     let mut hash = Sha256::new();
     let mut after = Bytes::new();

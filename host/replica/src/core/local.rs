@@ -86,8 +86,9 @@ impl Core {
         if value.len() > MAX_VALUE {
             return Err(invalid("value too large"));
         }
-        let rows = StagedRows::new(&self.shared, &mut self.staging, Kind::LwwRegister, key);
-        if lww_register::get(&rows)?.as_ref() != expected {
+        let held =
+            lww_register::get(&StagedRows::new(&self.shared, &mut self.staging, Kind::LwwRegister, key))?;
+        if held.as_ref() != expected {
             return Ok((false, CommitTicket { position: group.position, dot: None }));
         }
         let op = LocalOp { key: key.clone(), body: LocalBody::Register { value: Some(value) } };

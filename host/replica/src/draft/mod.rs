@@ -79,7 +79,7 @@ impl Draft {
             sets: BTreeMap::new(),
             local: BTreeMap::new(),
             usage: Usage::default(),
-            supplied: Supplied::new(),
+            supplied: Supplied::default(),
         }
     }
 

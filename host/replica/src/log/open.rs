@@ -146,6 +146,7 @@ fn finish(
         failed: Arc::default(),
         sync_begun: end,
         stats: writer::LogStats::default(),
+        spare: Vec::new(),
     }
 }
 

@@ -67,7 +67,12 @@ pub(crate) struct Log {
     /// Up to here a sync was begun.
     pub(super) sync_begun: u64,
     pub(super) stats: LogStats,
+    /// Memory for the next group's frames.
+    pub(super) spare: Vec<u8>,
 }
+
+/// Bytes of memory that are kept for the next group.
+const MAX_SPARE: usize = 1 << 20;
 
 /// Frames of a group, made for the place where the log ends.
 pub(crate) struct Frames {
@@ -121,7 +126,7 @@ impl Log {
             self.rotate(vector)?;
         }
         self.reader.checkpoint(self.end, vector);
-        Ok(Frames { base: self.end, bytes: Vec::new(), records: 0 })
+        Ok(Frames { base: self.end, bytes: std::mem::take(&mut self.spare), records: 0 })
     }
 
     /// Writes a group as a whole, or changes nothing. With `buffered` it may stay in memory for now.
@@ -140,6 +145,13 @@ impl Log {
         self.stats.records += frames.records;
         self.stats.record_bytes += frames.bytes.len() as u64;
         Ok(())
+    }
+
+    /// Takes the memory of frames that were written.
+    pub(crate) fn reuse(&mut self, frames: Frames) {
+        self.spare = frames.bytes;
+        self.spare.clear();
+        self.spare.shrink_to(MAX_SPARE);
     }
 
     /// What was written since the log was opened.

@@ -1,13 +1,13 @@
 //! A bounded cache of rows, absent ones included.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
 
-use super::overlay::Cell;
+use super::{map::HashMap, overlay::Cell};
 
 /// What an entry costs besides its bytes: two hash entries' worth of words, roughly measured.
 const ENTRY_COST: usize = 128;
@@ -32,7 +32,7 @@ pub(crate) struct RowCache {
 
 impl RowCache {
     pub(crate) fn new(max_rows: usize, max_bytes: usize) -> Self {
-        Self { slots: HashMap::new(), ring: VecDeque::new(), bytes: 0, max_rows, max_bytes }
+        Self { slots: HashMap::default(), ring: VecDeque::new(), bytes: 0, max_rows, max_bytes }
     }
 
     pub(crate) fn get(&self, name: &[u8]) -> Option<&Cell> {

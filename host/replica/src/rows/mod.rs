@@ -5,6 +5,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod frozen;
+pub(crate) mod map;
 pub(crate) mod name;
 pub(crate) mod origins;
 pub(crate) mod overlay;

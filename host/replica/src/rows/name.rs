@@ -26,14 +26,21 @@ pub(crate) fn value_prefix(kind: Kind, key: &[u8]) -> Vec<u8> {
 /// The part of a name that all rows of values whose key starts with `prefix` share.
 pub(crate) fn key_prefix(kind: Kind, prefix: &[u8]) -> Vec<u8> {
     let mut name = Vec::with_capacity(prefix.len() + 16);
+    put_key_prefix(&mut name, kind, prefix);
+    name
+}
+
+fn put_key_prefix(name: &mut Vec<u8>, kind: Kind, prefix: &[u8]) {
     name.extend_from_slice(&[Table::Rows as u8, kind as u8]);
+    if !prefix.contains(&ESCAPE) {
+        return name.extend_from_slice(prefix);
+    }
     for byte in prefix {
         name.push(*byte);
         if *byte == ESCAPE {
             name.push(ESCAPED_ZERO);
         }
     }
-    name
 }
 
 /// A name greater than those of all rows of the value with this prefix, and not greater than those of the next value.
@@ -61,8 +68,20 @@ pub(crate) struct NameBuffer {
 
 impl NameBuffer {
     pub(crate) fn new(kind: Kind, key: &Key) -> Self {
-        let name = value_prefix(kind, key.as_bytes());
+        Self::within(Vec::with_capacity(key.as_bytes().len() + 24), kind, key)
+    }
+
+    /// In the memory of a name that is not needed any more.
+    pub(crate) fn within(mut name: Vec<u8>, kind: Kind, key: &Key) -> Self {
+        name.clear();
+        put_key_prefix(&mut name, kind, key.as_bytes());
+        name.extend_from_slice(&[ESCAPE, END_OF_KEY]);
         Self { prefix_len: name.len(), name: RefCell::new(name) }
+    }
+
+    /// The memory, for another name.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.name.take()
     }
 
     /// Calls `f` with the name of the row under a subkey. `f` must not ask for another name.

@@ -1,10 +1,10 @@
 //! The small numbers that rows use for origins.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use numax_crdt::{NodeId, Origin};
 use numax_store::Table;
+
+use super::map::HashMap;
 
 /// Origins by number and numbers by origin. Held in memory whole: an origin is 48 bytes and a cluster has few.
 #[derive(Debug, Default)]

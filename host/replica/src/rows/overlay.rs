@@ -1,11 +1,10 @@
 //! Committed rows that the engine does not hold yet.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    ops::Bound,
-};
+use std::{collections::BTreeSet, ops::Bound};
 
 use bytes::Bytes;
+
+use super::map::HashMap;
 
 /// A row's content: a value, or none for a deleted row.
 pub(crate) type Cell = Option<Bytes>;

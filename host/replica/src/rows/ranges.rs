@@ -1,14 +1,14 @@
 //! Small values kept whole, so that reading a counter or a short set again needs no engine scan.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     ops::Bound,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
 
-use super::overlay::Cell;
+use super::{map::HashMap, overlay::Cell};
 
 /// Rows of a value that is kept whole. A larger one is paged from the engine: its readers page anyway, and a page
 /// of a large value is not worth a place.
@@ -33,7 +33,7 @@ pub(crate) struct RangeCache {
 
 impl RangeCache {
     pub(crate) fn new(max_rows: usize) -> Self {
-        Self { values: HashMap::new(), ring: VecDeque::new(), rows: 0, max_rows }
+        Self { values: HashMap::default(), ring: VecDeque::new(), rows: 0, max_rows }
     }
 
     /// The row, if its whole value is here: `Some(None)` says that the engine does not have it.

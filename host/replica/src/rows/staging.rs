@@ -1,12 +1,15 @@
 //! Rows that a group of batches writes, before its append succeeded. Dropping the staging area undoes all of it.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, hash::BuildHasher};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use numax_crdt::{Key, Kind, Origin, RowError, Rows};
 use numax_store::KvError;
 
 use super::{
+    map::HashMap,
     name::NameBuffer,
     origins::{self, Origins},
     overlay::Cell,
@@ -14,33 +17,87 @@ use super::{
     view::{Access, Supplied},
 };
 
-/// What a group has written so far.
+/// Rows above which the area gives its memory back with the group.
+const KEEP_ROWS: usize = 8192;
+
+/// What a group has written so far, and what it has read: an operation reads each row that it writes, most of them
+/// twice.
 #[derive(Debug, Default)]
 pub(crate) struct Staging {
-    rows: HashMap<Bytes, Cell>,
-    /// Names in order of first write.
-    order: Vec<Bytes>,
+    rows: RefCell<Touched>,
     /// Origins that get a number with this group.
     new_origins: Vec<Origin>,
+    /// Numbers that were asked for in this group.
+    numbers: HashMap<Origin, u32>,
+    /// For names in the making.
+    scratch: Vec<u8>,
+}
+
+/// Rows in the order in which they were first touched. Only this thread changes committed rows, so what was read of
+/// them holds until the group ends.
+#[derive(Debug, Default)]
+struct Touched {
+    rows: Vec<Row>,
+    /// Where each is, by its name.
+    index: HashTable<usize>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Row {
+    name: Bytes,
+    cell: Cell,
+    written: bool,
+}
+
+impl Touched {
+    fn find(&self, hash: u64, name: &[u8]) -> Option<usize> {
+        let is = |at: &usize| self.rows.get(*at).is_some_and(|row| row.name == name);
+        self.index.find(hash, is).copied()
+    }
+
+    fn add(&mut self, hash: u64, name: &[u8], cell: Cell, written: bool) {
+        let Self { rows, index, hasher } = self;
+        let rehash = |at: &usize| rows.get(*at).map_or(0, |row| hasher.hash_one(&row.name[..]));
+        index.insert_unique(hash, rows.len(), rehash);
+        rows.push(Row { name: Bytes::copy_from_slice(name), cell, written });
+    }
+
+    fn clear(&mut self) {
+        if self.rows.capacity() > KEEP_ROWS {
+            (self.rows, self.index) = (Vec::new(), HashTable::new());
+        }
+        self.rows.clear();
+        self.index.clear();
+    }
 }
 
 impl Staging {
-    pub(crate) fn put(&mut self, row: &[u8], cell: Cell) {
-        if let Some(old) = self.rows.get_mut(row) {
-            *old = cell;
-        } else {
-            let row = Bytes::copy_from_slice(row);
-            self.order.push(row.clone());
-            self.rows.insert(row, cell);
+    pub(crate) fn put(&mut self, name: &[u8], cell: Cell) {
+        let touched = self.rows.get_mut();
+        let hash = touched.hasher.hash_one(name);
+        match touched.find(hash, name).and_then(|at| touched.rows.get_mut(at)) {
+            Some(row) => {
+                row.cell = cell;
+                row.written = true;
+            }
+            None => touched.add(hash, name, cell, true),
         }
     }
 
     /// The staged row, or else the committed one; may block.
-    fn get(&self, shared: &Shared, row: &[u8]) -> Result<Cell, KvError> {
-        match self.rows.get(row) {
-            Some(cell) => Ok(cell.clone()),
-            None => shared.get_blocking(row),
-        }
+    fn get(&self, shared: &Shared, name: &[u8]) -> Result<Cell, KvError> {
+        let hash = {
+            let touched = self.rows.borrow();
+            let hash = touched.hasher.hash_one(name);
+            if let Some(row) = touched.find(hash, name).and_then(|at| touched.rows.get(at)) {
+                return Ok(row.cell.clone());
+            }
+            hash
+        };
+        let cell = shared.get_blocking(name)?;
+        self.rows.borrow_mut().add(hash, name, cell.clone(), false);
+        Ok(cell)
     }
 
     fn lookup(&self, known: &Origins, origin: &Origin) -> Option<u32> {
@@ -51,15 +108,20 @@ impl Staging {
     }
 
     fn intern(&mut self, shared: &Shared, origin: &Origin) -> u32 {
-        let number = {
+        if let Some(number) = self.numbers.get(origin) {
+            return *number;
+        }
+        let (found, next) = {
             let state = shared.state();
-            if let Some(number) = self.lookup(&state.origins, origin) {
-                return number;
-            }
-            state.origins.next().saturating_add(u32::try_from(self.new_origins.len()).unwrap_or(u32::MAX))
+            (self.lookup(&state.origins, origin), state.origins.next())
         };
-        self.new_origins.push(*origin);
-        self.put(&origins::row_name(number), Some(origins::encode(origin)));
+        let number = found.unwrap_or_else(|| {
+            let number = next.saturating_add(u32::try_from(self.new_origins.len()).unwrap_or(u32::MAX));
+            self.new_origins.push(*origin);
+            self.put(&origins::row_name(number), Some(origins::encode(origin)));
+            number
+        });
+        self.numbers.insert(*origin, number);
         number
     }
 
@@ -77,18 +139,18 @@ impl Staging {
         for origin in self.new_origins.drain(..) {
             state.origins.push(origin);
         }
-        for row in self.order.drain(..) {
-            if let Some(cell) = self.rows.remove(&row) {
-                state.active.put(row, cell);
-            }
+        for row in self.rows.get_mut().rows.drain(..).filter(|row| row.written) {
+            state.active.put(row.name, row.cell);
         }
+        drop(state);
+        self.clear();
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.order.clear();
+        self.rows.get_mut().clear();
         self.new_origins.clear();
+        self.numbers.clear();
     }
 }
 
@@ -101,7 +163,14 @@ pub(crate) struct StagedRows<'a> {
 
 impl<'a> StagedRows<'a> {
     pub(crate) fn new(shared: &'a Shared, staging: &'a mut Staging, kind: Kind, key: &Key) -> Self {
-        Self { shared, staging, name: NameBuffer::new(kind, key) }
+        let name = NameBuffer::within(std::mem::take(&mut staging.scratch), kind, key);
+        Self { shared, staging, name }
+    }
+}
+
+impl Drop for StagedRows<'_> {
+    fn drop(&mut self) {
+        self.staging.scratch = self.name.take();
     }
 }
 
@@ -125,17 +194,18 @@ impl Rows for StagedRows<'_> {
         // the group's own over them.
         let after = after.map_or(Vec::new(), |sub| self.name.with(sub, <[u8]>::to_vec));
         let prefix = self.name.with(b"", <[u8]>::to_vec);
-        let mut staged: Vec<&Bytes> =
-            self.staging.order.iter().filter(|row| row.starts_with(&prefix)).collect();
-        staged.sort_unstable();
-        let supplied = Supplied::new();
+        let touched = self.staging.rows.borrow();
+        let mut staged: Vec<&Row> =
+            touched.rows.iter().filter(|row| row.written && row.name.starts_with(&prefix)).collect();
+        staged.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let supplied = Supplied::default();
         let access = Access::new(self.shared, &supplied, true);
         let want = limit.saturating_add(staged.len());
         let (mut rows, _) = access.rows(&prefix, &after, want, false)?;
-        rows.retain(|(row, _)| !self.staging.rows.contains_key(row));
-        for row in staged.into_iter().filter(|row| row[..] > after[..]) {
-            if let Some(Some(value)) = self.staging.rows.get(row) {
-                rows.push((row.clone(), value.clone()));
+        rows.retain(|(row, _)| staged.binary_search_by(|own| own.name.cmp(row)).is_err());
+        for row in staged.into_iter().filter(|row| row.name[..] > after[..]) {
+            if let Some(value) = &row.cell {
+                rows.push((row.name.clone(), value.clone()));
             }
         }
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -148,7 +218,10 @@ impl Rows for StagedRows<'_> {
     }
 
     fn lookup(&self, origin: &Origin) -> Result<Option<u32>, RowError> {
-        Ok(self.staging.lookup(&self.shared.state().origins, origin))
+        match self.staging.numbers.get(origin) {
+            Some(number) => Ok(Some(*number)),
+            None => Ok(self.staging.lookup(&self.shared.state().origins, origin)),
+        }
     }
 
     fn origin(&self, id: u32) -> Result<Origin, RowError> {

@@ -1,11 +1,12 @@
 //! Reading committed rows of one value without blocking: what is not in memory is noted, to be loaded elsewhere.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
 use bytes::Bytes;
 use numax_crdt::{Key, Kind, Origin, RowError, Rows};
 
 use super::{
+    map::HashMap,
     name::{self, NameBuffer},
     overlay::Cell,
     scan::{self, Page, Part, Want},
