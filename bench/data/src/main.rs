@@ -78,7 +78,8 @@ struct Settings {
 }
 
 /// Every engine, with the name that configuration files use.
-const ENGINES: [(&str, Engine); 1] = [("sled", Engine::Sled)];
+const ENGINES: [(&str, Engine); 3] =
+    [("sled", Engine::Sled), ("redb", Engine::Redb), ("fjall", Engine::Fjall)];
 
 fn engine(name: &str) -> Result<Engine, String> {
     let found = ENGINES.iter().find(|(known, _)| *known == name);

@@ -95,7 +95,7 @@ pub(crate) struct NodeArgs {
     /// How often the log goes to the disk under `interval` [default: 100ms]
     #[arg(long, value_name = "DURATION")]
     storage_interval: Option<String>,
-    /// Storage engine: sled
+    /// Storage engine: sled, redb, fjall [default: the datastore's; sled for a new one]
     #[arg(long, value_name = "ENGINE")]
     storage: Option<String>,
     /// Rows kept in memory [default: 65536]

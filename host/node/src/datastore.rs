@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use numax_crdt::NodeId;
 use numax_net::NodeKey;
-use numax_replica::{CoreConfig, Durability, Replica, ReplicaConfig};
+use numax_replica::{CoreConfig, Durability, OpenError, Replica, ReplicaConfig};
 use numax_store::Engine;
 use tokio::sync::OnceCell;
 
@@ -16,7 +16,8 @@ use crate::config::{self, NodeConfig};
 #[derive(Debug)]
 pub(crate) struct Datastore {
     path: PathBuf,
-    engine: Engine,
+    /// None when nobody said which: then the datastore's own.
+    engine: Option<Engine>,
     durability: Durability,
     cache_rows: usize,
     open: OnceCell<Open>,
@@ -33,9 +34,11 @@ impl Datastore {
     pub(crate) fn new(config: &NodeConfig) -> Arc<Self> {
         Arc::new(Self {
             path: config.datastore.value.clone(),
-            engine: match config.engine.value {
+            engine: config.engine.explicit().then(|| match config.engine.value {
                 config::Engine::Sled => Engine::Sled,
-            },
+                config::Engine::Redb => Engine::Redb,
+                config::Engine::Fjall => Engine::Fjall,
+            }),
             durability: match config.durability.value {
                 config::Durability::Fsync => Durability::Fsync,
                 config::Durability::Interval => Durability::Interval(config.interval.value),
@@ -65,12 +68,17 @@ impl Datastore {
         let (engine, durability, cache_rows) = (self.engine, self.durability, self.cache_rows);
         let opening = tokio::task::spawn_blocking(move || {
             let node = NodeKey::load_or_create(&path)?.id();
+            let failed = |source: OpenError| NodeError::Datastore { path: path.clone(), source };
+            let engine = match engine {
+                Some(engine) => engine,
+                None => numax_replica::engine_of(&path).map_err(failed)?.unwrap_or_default(),
+            };
             let config = ReplicaConfig {
                 engine,
                 core: CoreConfig { durability, cache_rows, ..CoreConfig::new(node) },
                 ..ReplicaConfig::new(&path, node)
             };
-            let replica = Replica::open(config).map_err(|source| NodeError::Datastore { path, source })?;
+            let replica = Replica::open(config).map_err(failed)?;
             Ok(Open { replica, node })
         });
         match opening.await {

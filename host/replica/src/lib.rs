@@ -34,5 +34,5 @@ pub use meta::{HostFacts, mark_restored};
 #[cfg(feature = "planted-bugs")]
 pub use planted::Planted;
 pub use reader::Reader;
-pub use replica::{Durable, Replica};
+pub use replica::{Durable, Replica, engine_of};
 pub use rows::frozen::{FrozenError, FrozenPage, FrozenRows};

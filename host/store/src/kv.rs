@@ -154,9 +154,12 @@ pub trait KvBackend: Send + Sync {
 /// Why an engine could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum KvError {
-    /// The disk is full.
-    #[error("no space left on the disk of the datastore; free some space and restart the node")]
-    NoSpace,
+    /// The disk is full. Passes by itself once there is space.
+    #[error("no space left on the disk while {what}; free some space, and the node goes on by itself")]
+    NoSpace {
+        /// What was being done, with the path.
+        what: String,
+    },
     /// The operating system refused.
     #[error("{what} failed: {source}; check the disk and the permissions of the datastore directory")]
     Io {
@@ -166,12 +169,29 @@ pub enum KvError {
         source: io::Error,
     },
     /// The files are damaged.
-    #[error(
-        "the datastore is damaged ({detail}); restore it from a snapshot, or remove it and let a peer fill it"
-    )]
+    #[error("the rows of the datastore are damaged ({detail})")]
     Corrupt {
         /// What is wrong, and where.
         detail: String,
+    },
+    /// The files are another engine's.
+    #[error(
+        "{path} was made with the engine {found}, and the settings say {want}; set `[storage] engine = \"{found}\"`, \
+         or convert the datastore with `numax migrate --to {want}`"
+    )]
+    OtherEngine {
+        /// The directory.
+        path: String,
+        /// The engine that made it.
+        found: &'static str,
+        /// The engine wanted.
+        want: &'static str,
+    },
+    /// This program was built without the engine.
+    #[error("this program was built without the engine {engine}; use another build of numax")]
+    NotBuilt {
+        /// The engine.
+        engine: &'static str,
     },
     /// The files are of another schema version.
     #[error(
@@ -193,7 +213,7 @@ pub enum KvError {
         path: String,
     },
     /// A write or sync failed before, so no more writes are taken.
-    #[error("the datastore is read-only after a failed write ({reason}); fix the disk and restart the node")]
+    #[error("the rows take no more writes ({reason}); fix the disk and restart the node")]
     ReadOnly {
         /// What failed.
         reason: String,

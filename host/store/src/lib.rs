@@ -12,30 +12,12 @@ pub mod fault;
 pub mod kv;
 pub mod mem;
 
+mod engine;
+mod fingerprint;
 mod rng;
-mod sled_kv;
 
-use std::{path::Path, sync::Arc};
-
-pub use disk::{Disk, DiskError, DiskFile, fs::FsDisk, mem::MemDisk};
+pub use disk::{Disk, DiskError, DiskFile, fs::FsDisk, fs::free_bytes, mem::MemDisk};
+pub use engine::{Engine, engine_of, open};
 pub use fault::{FaultPlan, Faults, Survives};
+pub use fingerprint::{Fingerprint, fingerprint, for_each_row};
 pub use kv::{KvBackend, KvError, KvStats, MAX_ROW, Table, WriteBatch};
-
-/// An engine to hold rows on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Engine {
-    /// sled 0.34.
-    #[default]
-    Sled,
-}
-
-/// Opens the engine's files in `dir`, which is made when it is not there. Blocks.
-///
-/// # Errors
-/// [`KvError::Foreign`], [`KvError::Schema`], [`KvError::Corrupt`], [`KvError::Locked`]: the directory is not what
-/// this program can use, and was not changed. [`KvError::Io`], [`KvError::NoSpace`]: the system refused.
-pub fn open(engine: Engine, dir: &Path) -> Result<Arc<dyn KvBackend>, KvError> {
-    match engine {
-        Engine::Sled => Ok(Arc::new(sled_kv::SledBackend::open(dir)?)),
-    }
-}

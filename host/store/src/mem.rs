@@ -152,7 +152,7 @@ impl KvBackend for MemBackend {
         }
         let size = batch.size();
         if self.faults.take_space(size) < size {
-            return Err(KvError::NoSpace);
+            return Err(KvError::NoSpace { what: "writing the engine".to_owned() });
         }
         state.apply(batch);
         state.stats.commits += 1;

@@ -112,8 +112,12 @@ fn unknown_word(word: &str, words: &[&str]) -> String {
 words! {
     /// A storage engine.
     Engine {
-        /// The default.
+        /// sled, the default.
         Sled = "sled",
+        /// redb.
+        Redb = "redb",
+        /// fjall.
+        Fjall = "fjall",
     }
 }
 
@@ -180,6 +184,6 @@ mod tests {
     fn words_suggest() {
         assert_eq!(Durability::from_text("fsync"), Ok(Durability::Fsync));
         assert!(Durability::from_text("fsinc").unwrap_err().contains("`fsync`"));
-        assert!(Engine::from_text("postgres").unwrap_err().contains("one of: sled"));
+        assert!(Engine::from_text("postgres").unwrap_err().contains("one of: sled, redb, fjall"));
     }
 }

@@ -9,11 +9,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use numax_store::{Disk, FsDisk, KvBackend, KvError};
+use numax_store::{Disk, Engine, FsDisk, KvBackend, KvError};
 use rand::{TryRng, rngs::SysRng};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::{config::ReplicaConfig, error::OpenError, log, meta::HostFacts};
+
+/// The engine's directory.
+pub(crate) const ROWS: &str = "rows";
 
 /// What a core is opened on.
 pub(super) struct Files {
@@ -30,11 +33,19 @@ pub(super) fn open(config: &ReplicaConfig) -> Result<Files, OpenError> {
     fs::create_dir_all(&log_dir).map_err(failed("creating", &log_dir))?;
     let lock = lock(dir)?;
     let disk: Arc<dyn Disk> = Arc::new(FsDisk::open(dir)?);
-    let engine = numax_store::open(config.engine, &dir.join("rows")).map_err(|error| match error {
+    let engine = numax_store::open(config.engine, &dir.join(ROWS)).map_err(|error| match error {
         KvError::Locked { path } => OpenError::Locked { path },
         other => OpenError::Store(other),
     })?;
     Ok(Files { disk, engine, facts: facts(&log_dir)?, lock })
+}
+
+/// The engine that a datastore was made with; none when it is new.
+///
+/// # Errors
+/// When the engine's directory cannot be understood.
+pub fn engine_of(dir: &Path) -> Result<Option<Engine>, OpenError> {
+    Ok(numax_store::engine_of(&dir.join(ROWS))?)
 }
 
 /// Takes the lock; the system releases it with the process, however that ends.

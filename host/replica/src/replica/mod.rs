@@ -31,6 +31,7 @@ use crate::{
     reader::Reader,
     rows::frozen::FrozenRows,
 };
+pub use files::engine_of;
 use keeper::Signals;
 use queue::Queue;
 

@@ -45,6 +45,15 @@ impl FsDisk {
     }
 }
 
+/// Bytes that are free on the file system of a path, for this user.
+///
+/// # Errors
+/// The system's.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
 /// An open file of the operating system.
 #[derive(Debug)]
 struct FsFile {

@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use numax_store::{Engine, KvBackend, KvError, MAX_ROW, Survives, Table, WriteBatch, mem::MemBackend, open};
+use numax_store::{
+    Engine, KvBackend, KvError, MAX_ROW, Survives, Table, WriteBatch, fingerprint, mem::MemBackend, open,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -18,27 +20,37 @@ pub trait Bench {
     fn reopen(&mut self);
 }
 
-pub struct SledBench {
+pub struct FileBench {
     pub dir: TempDir,
+    pub kind: Engine,
     engine: Option<Arc<dyn KvBackend>>,
 }
 
-impl SledBench {
-    pub fn new() -> Self {
+impl FileBench {
+    pub fn new(kind: Engine) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let engine = open(Engine::Sled, &dir.path().join("rows")).unwrap();
-        Self { dir, engine: Some(engine) }
+        let engine = open(kind, &dir.path().join("rows")).unwrap();
+        Self { dir, kind, engine: Some(engine) }
+    }
+
+    /// The engine's directory.
+    pub fn rows(&self) -> std::path::PathBuf {
+        self.dir.path().join("rows")
+    }
+
+    pub fn close(&mut self) {
+        self.engine = None;
     }
 }
 
-impl Bench for SledBench {
+impl Bench for FileBench {
     fn engine(&self) -> Arc<dyn KvBackend> {
         self.engine.clone().unwrap()
     }
 
     fn reopen(&mut self) {
-        self.engine = None;
-        self.engine = Some(open(Engine::Sled, &self.dir.path().join("rows")).unwrap());
+        self.close();
+        self.engine = Some(open(self.kind, &self.rows()).unwrap());
     }
 }
 
@@ -71,7 +83,9 @@ macro_rules! suite {
 
 macro_rules! suites {
     ($($case:ident),* $(,)?) => {
-        suite!(sled_engine, SledBench::new(), [$($case),*]);
+        suite!(sled_engine, FileBench::new(Engine::Sled), [$($case),*]);
+        suite!(redb_engine, FileBench::new(Engine::Redb), [$($case),*]);
+        suite!(fjall_engine, FileBench::new(Engine::Fjall), [$($case),*]);
         suite!(memory_engine, mem(), [$($case),*]);
     };
 }
@@ -83,6 +97,8 @@ suites!(
     committed_rows_are_there_after_opening_again,
     rows_of_every_size_up_to_the_limit,
     random_batches_act_like_a_map,
+    long_keys_keep_their_order,
+    fingerprints_tell_every_difference,
     readers_see_batches_as_a_whole_while_others_write,
 );
 
@@ -180,6 +196,94 @@ fn rows_of_every_size_up_to_the_limit(bench: &mut dyn Bench) {
     assert!(matches!(refused, Err(KvError::TooLarge { size, limit: MAX_ROW }) if size == MAX_ROW + 1));
     assert_eq!(bench.engine().get(Table::Rows, b"k").unwrap(), None, "nothing of a refused batch is there");
     bench.engine().commit(put(&[(Table::Rows, b"k", b"v")])).unwrap();
+}
+
+/// Engines that take short keys only must not show it.
+fn long_keys_keep_their_order(bench: &mut dyn Bench) {
+    let long = |len: usize, end: &[u8]| [&vec![b'x'; len][..], end].concat();
+    let mut keys: Vec<Vec<u8>> = [59_998, 59_999, 60_000, 60_001, 200_000]
+        .into_iter()
+        .flat_map(|len| [&b""[..], b"\0", b"a", b"\xff", b"y"].map(|end| long(len, end)))
+        .collect();
+    keys.push(b"y".to_vec());
+    // In an order that is not theirs, several to a batch, one of them written twice and one removed at once.
+    for part in keys.iter().rev().collect::<Vec<_>>().chunks(4) {
+        let mut batch = WriteBatch::new();
+        for key in part {
+            batch.put(Table::Rows, (*key).clone(), vec![0; 3]);
+            batch.put(Table::Rows, (*key).clone(), (key.len() as u64).to_be_bytes().to_vec());
+        }
+        let short_lived = long(60_000, b"short-lived");
+        batch.put(Table::Rows, short_lived.clone(), vec![1]);
+        batch.delete(Table::Rows, short_lived);
+        bench.engine().commit(batch).unwrap();
+    }
+    keys.sort();
+    keys.dedup();
+    let check = |engine: &dyn KvBackend, keys: &[Vec<u8>]| {
+        let found: Vec<_> =
+            all(engine, Table::Rows).into_iter().map(|(key, value)| (key.to_vec(), value)).collect();
+        let want =
+            keys.iter().map(|key| (key.clone(), Bytes::copy_from_slice(&(key.len() as u64).to_be_bytes())));
+        assert!(found == want.collect::<Vec<_>>());
+        for (at, key) in keys.iter().enumerate() {
+            assert!(engine.get(Table::Rows, key).unwrap().is_some());
+            let next = engine.scan(Table::Rows, Bound::Excluded(key), b"x", 1).unwrap();
+            let want = keys.get(at + 1).filter(|next| next.starts_with(b"x"));
+            assert!(next.first().map(|(key, _)| key.to_vec()).as_ref() == want);
+            let this = engine.scan(Table::Rows, Bound::Included(key), b"", 1).unwrap();
+            assert!(this[0].0 == *key);
+        }
+    };
+    check(&*bench.engine(), &keys);
+    bench.engine().sync().unwrap();
+    bench.reopen();
+    let mut batch = WriteBatch::new();
+    let mut at = 0;
+    keys.retain(|key| {
+        at += 1;
+        if at % 2 == 0 {
+            batch.delete(Table::Rows, key.clone());
+        }
+        at % 2 == 1
+    });
+    batch.delete(Table::Rows, long(60_000, b"never there"));
+    let new = long(60_000, b"new");
+    batch.put(Table::Rows, new.clone(), (new.len() as u64).to_be_bytes().to_vec());
+    bench.engine().commit(batch).unwrap();
+    keys.push(new);
+    keys.sort();
+    check(&*bench.engine(), &keys);
+    let mut batch = WriteBatch::new();
+    keys.iter().for_each(|key| batch.delete(Table::Rows, key.clone()));
+    bench.engine().commit(batch).unwrap();
+    assert_eq!(all(&*bench.engine(), Table::Rows).len(), 0);
+}
+
+fn fingerprints_tell_every_difference(bench: &mut dyn Bench) {
+    let mut seen = std::collections::BTreeSet::new();
+    let engine = bench.engine();
+    let mut look = || seen.insert(format!("{:?}", fingerprint(&*engine, |_| ()).unwrap()));
+    assert!(look());
+    let steps: [(Table, &[u8], &[u8]); 4] = [
+        (Table::Rows, b"a", b"b"),
+        (Table::Rows, b"", b"ab"),
+        (Table::Local, b"a", b"b"),
+        (Table::Rows, b"a", b""),
+    ];
+    for step in steps {
+        engine.commit(put(&[step])).unwrap();
+        assert!(look(), "{step:?}");
+    }
+    let found = fingerprint(&*engine, |_| ()).unwrap();
+    assert_eq!(found.rows(), 3);
+    let other = MemBackend::new();
+    for table in Table::ALL {
+        all(&*engine, table)
+            .iter()
+            .for_each(|(key, value)| other.commit(put(&[(table, key, value)])).unwrap());
+    }
+    assert_eq!(fingerprint(&other, |_| ()).unwrap(), found);
 }
 
 /// (table, key, value), where no value removes.

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic, also in its helpers")]
 
+mod damage;
 mod disk;
 mod engines;
+mod files;
 mod mem_crash;
-mod sled;

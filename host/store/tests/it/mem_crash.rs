@@ -90,7 +90,7 @@ fn a_full_disk_takes_no_part_of_a_batch() {
     engine.faults().set_plan(FaultPlan { space_left: Some(9), ..FaultPlan::default() });
     engine.commit(row(0)).unwrap();
     engine.commit(row(1)).unwrap();
-    assert!(matches!(engine.commit(row(2)), Err(KvError::NoSpace)));
+    assert!(matches!(engine.commit(row(2)), Err(KvError::NoSpace { .. })));
     assert_eq!(count(&engine), 2);
     engine.faults().set_plan(FaultPlan::default());
     engine.commit(row(2)).unwrap();

@@ -1,0 +1,125 @@
+//! What the engines share: their directory's mark, system errors, and panics that become errors.
+
+use std::{
+    any::Any,
+    fs::{self, File},
+    io::{self, ErrorKind},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use crate::{Engine, kv::KvError};
+
+/// A file beside the engine's, made once the header is on the disk. An engine may recover from damage by dropping what
+/// follows it, at worst everything, and say nothing; this tells a database that lost all from a new one. It also says
+/// which engine's files these are.
+pub(super) const MARK: &str = "numax-rows";
+/// What the mark begins with; sled's says no more, because it was there first.
+pub(super) const MAGIC: &str = "numax rows 1";
+/// A mark is a line. Anything longer is none.
+const MAX_MARK: usize = 64;
+
+/// The engine that the mark of a directory names; none when there is no mark.
+pub(super) fn marked(dir: &Path) -> Result<Option<Engine>, KvError> {
+    let path = dir.join(MARK);
+    let text = match fs::read(&path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        read => read.map_err(io_failed("reading", &path))?,
+    };
+    let text = text.get(..text.len().min(MAX_MARK)).and_then(|text| std::str::from_utf8(text).ok());
+    let engine = text.and_then(|text| text.strip_prefix(MAGIC)).map(str::trim);
+    match engine {
+        Some("") => Ok(Some(Engine::Sled)),
+        Some(name) if Engine::from_name(name).is_some() => Ok(Engine::from_name(name)),
+        Some(name) => Err(KvError::Foreign { path: format!("{} (engine {name:?})", dir.display()) }),
+        None => Err(KvError::Corrupt { detail: format!("{} cannot be read", path.display()) }),
+    }
+}
+
+/// Writes the mark, durably: everything else in the directory must be durable by then.
+pub(super) fn set_mark(dir: &Path, engine: Engine) -> Result<(), KvError> {
+    let path = dir.join(MARK);
+    let text = match engine {
+        Engine::Sled => MAGIC.to_owned(),
+        other => format!("{MAGIC} {}", other.name()),
+    };
+    fs::write(&path, text).map_err(io_failed("writing", &path))?;
+    File::open(&path).and_then(|file| file.sync_all()).map_err(io_failed("syncing", &path))?;
+    sync_dir(dir)?;
+    dir.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Whether a directory holds no whole database yet. Files of the engine may be there when the first opening was cut
+/// short.
+pub(super) fn is_fresh(dir: &Path, engine: Engine) -> Result<bool, KvError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(io_failed("listing", dir))? {
+        names.push(entry.map_err(io_failed("listing", dir))?.file_name().to_string_lossy().into_owned());
+    }
+    let all_of = |engine: Engine| names.iter().all(|name| name == MARK || engine.owns(name));
+    match marked(dir)? {
+        Some(found) if found != engine => Err(KvError::OtherEngine {
+            path: dir.display().to_string(),
+            found: found.name(),
+            want: engine.name(),
+        }),
+        marked if all_of(engine) => Ok(marked.is_none()),
+        None if Engine::ALL.into_iter().any(all_of) => Err(KvError::Corrupt {
+            detail: format!("{} lacks the file {MARK}, which says whose files these are", dir.display()),
+        }),
+        _ => Err(KvError::Foreign { path: dir.display().to_string() }),
+    }
+}
+
+pub(super) fn sync_dir(dir: &Path) -> Result<(), KvError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_failed("syncing the directory", dir))
+}
+
+pub(super) fn io_failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> KvError {
+    let what = format!("{what} {}", path.display());
+    move |source| kv_io(what, source)
+}
+
+pub(super) fn kv_io(what: String, source: io::Error) -> KvError {
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => KvError::NoSpace { what },
+        // Engines report damage that they notice themselves in this way, too.
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidData => {
+            KvError::Corrupt { detail: format!("{what}: {source}") }
+        }
+        _ => KvError::Io { what, source },
+    }
+}
+
+/// A sync that failed is never a matter of space alone: what it should have written may be gone, and another sync would
+/// not know. So it must not look like an error that passes.
+pub(super) fn sync_failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> KvError {
+    let what = format!("{what} {}", path.display());
+    move |source| KvError::Io { what, source }
+}
+
+/// Calls an engine. A panic inside, as damaged files may cause, becomes [`KvError::Corrupt`]. The engine's state may be
+/// torn then, so callers that write stop writing.
+pub(super) fn guard<T>(dir: &Path, act: impl FnOnce() -> Result<T, KvError>) -> Result<T, KvError> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+        let detail = format!("{}: {}", dir.display(), panic_text(panic.as_ref()));
+        Err(KvError::Corrupt { detail })
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic without a text")
+}
+
+/// Bytes of the files in a directory and below it; what cannot be read counts nothing.
+pub(super) fn disk_bytes(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => disk_bytes(&entry.path()),
+        _ => entry.metadata().map_or(0, |data| data.len()),
+    };
+    entries.filter_map(Result::ok).map(size).sum()
+}
