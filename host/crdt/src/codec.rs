@@ -6,6 +6,7 @@
 use bytes::{Buf, Bytes};
 
 use crate::{
+    element::ElementId,
     id::{NodeId, Origin},
     limits::LimitError,
 };
@@ -196,6 +197,15 @@ impl Reader {
         let epoch = self.varint("epoch")?;
         let nonce = self.u64("nonce")?;
         Ok(Origin { node, epoch, nonce })
+    }
+
+    /// The id of a list's element: sixteen bytes.
+    ///
+    /// # Errors
+    /// Also when they are no such id.
+    pub fn element(&mut self) -> Result<ElementId, CodecError> {
+        const WHAT: &str = "element id";
+        ElementId::from_bytes(self.array(WHAT)?).ok_or(CodecError::Malformed { what: WHAT })
     }
 
     /// `Ok` when everything was read.

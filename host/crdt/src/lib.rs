@@ -4,7 +4,7 @@
 //! through [`Rows`]. That is what lets one implementation serve the node, the simulator and the tools alike.
 //!
 //! The map of the crate:
-//! - [`id`], [`vector`], [`hlc`]: who wrote, how much of it is known, and when;
+//! - [`id`], [`element`], [`vector`], [`hlc`]: who wrote what, how much of it is known, and when;
 //! - [`key`], [`kind`], [`limits`]: how data is named and how large it may be;
 //! - [`op`], [`batch`]: what one turn wrote and its frozen binary form;
 //! - [`rows`], [`family`]: what a family sees of storage, and the families themselves.
@@ -14,6 +14,7 @@
 
 pub mod batch;
 pub mod codec;
+pub mod element;
 pub mod family;
 pub mod hlc;
 pub mod id;
@@ -26,6 +27,7 @@ pub mod vector;
 
 pub use batch::{Batch, BatchHeader};
 pub use codec::CodecError;
+pub use element::{ElementId, ParseElementIdError};
 pub use family::{Known, OpApplier, Removal, applier};
 pub use hlc::{Hlc, HlcClock, SkewReport};
 pub use id::{Dot, NodeId, Origin, ParseNodeIdError};

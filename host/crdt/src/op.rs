@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
+    element::ElementId,
     hlc::Hlc,
     id::Dot,
     key::Key,
@@ -12,7 +13,8 @@ use crate::{
 /// An operation on the value named by (kind of the body, key).
 ///
 /// Within a batch there is at most one operation per row: per key for counters and registers, per field for maps, per
-/// element for sets. The writer coalesces; that is what lets a dot name a set's addition.
+/// element for sets. The writer coalesces; that is what lets a dot name a set's addition. Only a list's element may be
+/// inserted and then removed in one batch: what stands behind it names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Op {
     /// The key.
@@ -67,6 +69,20 @@ pub enum Body {
         /// Additions of it that the writer saw. Others survive: an addition wins over a concurrent removal.
         removes: Vec<Dot>,
     },
+    /// An element was inserted into a list.
+    ListInsert {
+        /// Its id, greater than that of `after`.
+        id: ElementId,
+        /// The element it stands right after, or none at the head.
+        after: Option<ElementId>,
+        /// The value.
+        value: Bytes,
+    },
+    /// An element was removed from a list.
+    ListRemove {
+        /// Its id.
+        id: ElementId,
+    },
 }
 
 impl Body {
@@ -78,6 +94,7 @@ impl Body {
             Self::Register { .. } => Kind::LwwRegister,
             Self::MapField { .. } => Kind::LwwMap,
             Self::SetAdd { .. } | Self::SetRemove { .. } => Kind::OrSet,
+            Self::ListInsert { .. } | Self::ListRemove { .. } => Kind::Rga,
         }
     }
 
@@ -88,8 +105,11 @@ impl Body {
             Self::GCounter { .. } | Self::PnCounter { .. } => OpKind::Increment,
             Self::Register { value: Some(_), .. } | Self::MapField { value: Some(_), .. } => OpKind::Set,
             Self::Register { value: None, .. } => OpKind::Clear,
-            Self::MapField { value: None, .. } | Self::SetRemove { .. } => OpKind::Remove,
+            Self::MapField { value: None, .. } | Self::SetRemove { .. } | Self::ListRemove { .. } => {
+                OpKind::Remove
+            }
             Self::SetAdd { .. } => OpKind::Add,
+            Self::ListInsert { .. } => OpKind::Insert,
         }
     }
 

@@ -54,6 +54,8 @@ impl Model {
                     let dots = self.sets.entry(key).or_default().entry(element.clone()).or_default();
                     dots.retain(|dot| !removes.contains(dot));
                 }
+                // The workload writes no lists yet.
+                Body::ListInsert { .. } | Body::ListRemove { .. } => {}
             }
         }
     }

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::{
-    Batch, BatchHeader, FORMAT_VERSION, TAG_FIELD_REMOVE, TAG_FIELD_SET, TAG_G_COUNTER, TAG_PN_COUNTER,
-    TAG_REGISTER_CLEAR, TAG_REGISTER_SET, TAG_SET_ADD, TAG_SET_REMOVE,
+    Batch, BatchHeader, FORMAT_VERSION, TAG_FIELD_REMOVE, TAG_FIELD_SET, TAG_G_COUNTER,
+    TAG_LIST_INSERT_AFTER, TAG_LIST_INSERT_HEAD, TAG_LIST_REMOVE, TAG_PN_COUNTER, TAG_REGISTER_CLEAR,
+    TAG_REGISTER_SET, TAG_SET_ADD, TAG_SET_REMOVE,
 };
 use crate::{
     codec::{CodecError, Reader},
@@ -107,6 +108,16 @@ fn read_op(
             let element = reader.bytes("element", MAX_VALUE)?;
             Body::SetRemove { element, removes: read_dots(reader, origins, dots_left)? }
         }
+        TAG_LIST_INSERT_HEAD | TAG_LIST_INSERT_AFTER => {
+            let id = reader.element()?;
+            let after = (tag == TAG_LIST_INSERT_AFTER).then(|| reader.element()).transpose()?;
+            // Where an element stands in a list is found by this order.
+            if after.is_some_and(|after| after >= id) {
+                return Err(CodecError::Malformed { what: "element id" });
+            }
+            Body::ListInsert { id, after, value: reader.bytes("value", MAX_VALUE)? }
+        }
+        TAG_LIST_REMOVE => Body::ListRemove { id: reader.element()? },
         tag => return Err(CodecError::Tag { what: "operation", tag }),
     };
     Ok(Op { key, body })

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{
-    Batch, FORMAT_VERSION, TAG_FIELD_REMOVE, TAG_FIELD_SET, TAG_G_COUNTER, TAG_PN_COUNTER,
-    TAG_REGISTER_CLEAR, TAG_REGISTER_SET, TAG_SET_ADD, TAG_SET_REMOVE,
+    Batch, FORMAT_VERSION, TAG_FIELD_REMOVE, TAG_FIELD_SET, TAG_G_COUNTER, TAG_LIST_INSERT_AFTER,
+    TAG_LIST_INSERT_HEAD, TAG_LIST_REMOVE, TAG_PN_COUNTER, TAG_REGISTER_CLEAR, TAG_REGISTER_SET, TAG_SET_ADD,
+    TAG_SET_REMOVE,
 };
 use crate::{
     codec::{put_bytes, put_origin, put_varint, varint_len},
+    element::ElementId,
     hlc::Hlc,
     id::{Dot, Origin},
     limits::{
@@ -85,6 +87,8 @@ impl Op {
             Body::SetAdd { element, replaces: dots } | Body::SetRemove { element, removes: dots } => {
                 bytes(element.len()) + varint_len(dots.len() as u64) + dots.len() * DOT_BOUND
             }
+            Body::ListInsert { value, .. } => 2 * ElementId::LEN + bytes(value.len()),
+            Body::ListRemove { .. } => ElementId::LEN,
         };
         1 + bytes(self.key.as_bytes().len()) + body
     }
@@ -98,7 +102,8 @@ impl Op {
         let value =
             |value: &Option<Bytes>| limits::check("value", value.as_ref().map_or(0, Bytes::len), MAX_VALUE);
         match &self.body {
-            Body::GCounter { .. } | Body::PnCounter { .. } => Ok(()),
+            Body::GCounter { .. } | Body::PnCounter { .. } | Body::ListRemove { .. } => Ok(()),
+            Body::ListInsert { value, .. } => limits::check("value", value.len(), MAX_VALUE),
             Body::Register { value: written, .. } => value(written),
             Body::MapField { field, value: written, .. } => {
                 limits::check("field", field.len(), MAX_FIELD)?;
@@ -145,6 +150,16 @@ fn encode_op(out: &mut Vec<u8>, op: &Op, batch: Hlc, origins: &mut OriginTable) 
             head(TAG_SET_REMOVE);
             put_bytes(out, element);
             put_dots(out, removes, origins);
+        }
+        Body::ListInsert { id, after, value } => {
+            head(if after.is_some() { TAG_LIST_INSERT_AFTER } else { TAG_LIST_INSERT_HEAD });
+            out.extend_from_slice(id.as_bytes());
+            out.extend_from_slice(after.as_ref().map_or(&[][..], |id| id.as_bytes()));
+            put_bytes(out, value);
+        }
+        Body::ListRemove { id } => {
+            head(TAG_LIST_REMOVE);
+            out.extend_from_slice(id.as_bytes());
         }
     }
 }

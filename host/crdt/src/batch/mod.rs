@@ -16,6 +16,9 @@
 //! body 5 = field length | field | stamp | value length | value            field written
 //! body 6 = field length | field | stamp             field removed
 //! body 7 = element length | element | dots          set addition          body 8 = the same    removal
+//! body 9 = id (16 bytes) | value length | value         list element inserted at the head
+//! body 10= id | id of the element before it | value length | value       list element inserted after another
+//! body 11= id                                       list element removed
 //! dots   = count | count x (origin index | seq)
 //! stamp  = zigzag of the wrapping difference to the batch's hlc
 //! ```
@@ -42,6 +45,9 @@ const TAG_FIELD_SET: u8 = 5;
 const TAG_FIELD_REMOVE: u8 = 6;
 const TAG_SET_ADD: u8 = 7;
 const TAG_SET_REMOVE: u8 = 8;
+const TAG_LIST_INSERT_HEAD: u8 = 9;
+const TAG_LIST_INSERT_AFTER: u8 = 10;
+const TAG_LIST_REMOVE: u8 = 11;
 
 /// What one turn wrote, under one dot.
 #[derive(Debug, Clone, PartialEq, Eq)]

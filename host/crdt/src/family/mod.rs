@@ -8,6 +8,7 @@
 //! | lww-register | the cell | none |
 //! | lww-map | how many fields are live | `1, field` → cell |
 //! | or-set | how many elements there are | `1, element` → dots |
+//! | rga | how many elements are live, ends of the order | `1, id` → element; the order, see [`rga`] |
 //!
 //! A *cell* is (time, origin, seq, value or tombstone). Sums and counts are kept so that reading a counter or a size
 //! costs one row, whatever the number of writers or elements. Every other row stores the dot that wrote it.
@@ -17,6 +18,7 @@ pub mod lww_map;
 pub mod lww_register;
 pub mod or_set;
 pub mod pn_counter;
+pub mod rga;
 
 mod cell;
 mod totals;
@@ -166,7 +168,8 @@ pub fn applier(kind: Kind) -> Option<&'static dyn OpApplier> {
         Kind::LwwRegister => Some(&lww_register::LwwRegister),
         Kind::LwwMap => Some(&lww_map::LwwMap),
         Kind::OrSet => Some(&or_set::OrSet),
-        Kind::Rga | Kind::Text => None,
+        Kind::Rga => Some(&rga::Rga),
+        Kind::Text => None,
     }
 }
 

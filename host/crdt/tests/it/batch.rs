@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use numax_crdt::limits::{MAX_BATCH_BYTES, MAX_BATCH_DOTS, MAX_BATCH_OPS, MAX_FIELD, MAX_KEY, MAX_VALUE};
-use numax_crdt::{Batch, BatchHeader, Body, CodecError, Dot, Hlc, Key, NodeId, Op, Origin, applier};
+use numax_crdt::{
+    Batch, BatchHeader, Body, CodecError, Dot, ElementId, Hlc, Key, NodeId, Op, Origin, applier,
+};
 use proptest::prelude::*;
 
 use crate::rows::Store;
@@ -13,6 +15,11 @@ fn origin(n: u8) -> Origin {
 
 fn op(key: &'static str, body: Body) -> Op {
     Op { key: Key::new(key).unwrap(), body }
+}
+
+/// An element's id: the time 1000.18, and a number for chance.
+fn id(n: u64) -> ElementId {
+    ElementId::from_parts(Hlc::from_parts(1000, 0x12), n)
 }
 
 /// A batch with every kind of operation.
@@ -34,6 +41,9 @@ fn example() -> Batch {
             op("", Body::MapField { field: text("g"), hlc: Hlc::from_u64(hlc.as_u64() - 1), value: None }),
             op("s", Body::SetAdd { element: text("e"), replaces: vec![dot(3, 5), dot(1, 299)] }),
             op("s", Body::SetRemove { element: text("d"), removes: vec![dot(2, 4)] }),
+            op("l", Body::ListInsert { id: id(1), after: None, value: text("v") }),
+            op("l", Body::ListInsert { id: id(2), after: Some(id(1)), value: Bytes::new() }),
+            op("l", Body::ListRemove { id: id(1) }),
         ],
     }
 }
@@ -41,6 +51,7 @@ fn example() -> Batch {
 #[test]
 fn the_format_is_frozen() {
     let node = |n: u8| hex::encode([n; 32]);
+    let element = |n: u8| format!("0000000003e87001880000000000{n:04x}");
     let want = [
         "01".to_owned(),                       // version
         "03".to_owned(),                       // origins, in order of first use
@@ -50,7 +61,7 @@ fn the_format_is_frozen() {
         "ac02".to_owned(),                     // seq 300
         "0000000003e80002".to_owned(),         // hlc
         "01".to_owned() + "01" + "04",         // dependencies
-        "08".to_owned(),                       // operations
+        "0b".to_owned(),                       // operations
         "01".to_owned() + "0163" + "07",
         "02".to_owned() + "0170" + "01" + "8001",
         "03".to_owned() + "0172" + "00" + "0176",
@@ -59,6 +70,9 @@ fn the_format_is_frozen() {
         "06".to_owned() + "00" + "0167" + "01",
         "07".to_owned() + "0173" + "0165" + "02" + "0205" + "00ab02",
         "08".to_owned() + "0173" + "0164" + "01" + "0104",
+        "09".to_owned() + "016c" + &element(1) + "0176",
+        "0a".to_owned() + "016c" + &element(2) + &element(1) + "00",
+        "0b".to_owned() + "016c" + &element(1),
     ];
     assert_eq!(hex::encode(example().encode()), want.concat());
     assert_eq!(Batch::decode(hex::decode(want.concat()).unwrap().into()), Ok(example()));
@@ -111,6 +125,22 @@ fn heads_without_meaning_are_refused() {
     refused(Batch { ops: vec![op("", Body::SetRemove { element: Bytes::new(), removes })], ..batch() });
 }
 
+#[test]
+fn list_elements_stand_behind_older_ones_only() {
+    let insert =
+        |id, after| with(vec![op("", Body::ListInsert { id, after: Some(after), value: Bytes::new() })]);
+    assert!(Batch::decode(insert(id(2), id(1)).encode()).is_ok());
+    for (child, parent) in [(1, 1), (1, 2)] {
+        let refused = Batch::decode(insert(id(child), id(parent)).encode());
+        assert_eq!(refused, Err(CodecError::Malformed { what: "element id" }));
+    }
+    // An id of another version of UUID.
+    let mut bytes = with(vec![op("", Body::ListRemove { id: id(1) })]).encode().to_vec();
+    let version = bytes.len() - 10;
+    bytes[version] ^= 0x30;
+    assert_eq!(Batch::decode(bytes.into()), Err(CodecError::Malformed { what: "element id" }));
+}
+
 fn with(ops: Vec<Op>) -> Batch {
     Batch { ops, ..example() }
 }
@@ -126,7 +156,9 @@ fn limits_hold_at_the_limit_and_not_beyond() {
         let removes = vec![Dot { origin: origin(2), seq: 1 }; len];
         with(vec![op("k", Body::SetRemove { element: Bytes::new(), removes })])
     };
-    let cases: [(&str, Batch, Batch); 6] = [
+    let list = |len| with(vec![op("k", Body::ListInsert { id: id(1), after: None, value: long(len) })]);
+    let cases: [(&str, Batch, Batch); 7] = [
+        ("list element", list(MAX_VALUE), list(MAX_VALUE + 1)),
         ("value", with(vec![register(MAX_VALUE)]), with(vec![register(MAX_VALUE + 1)])),
         ("field", with(vec![field(MAX_FIELD)]), with(vec![field(MAX_FIELD + 1)])),
         ("element", with(vec![element(MAX_VALUE)]), with(vec![element(MAX_VALUE + 1)])),
@@ -179,6 +211,12 @@ fn batches() -> impl Strategy<Value = Batch> {
         }),
         (bytes(), dots()).prop_map(|(element, replaces)| Body::SetAdd { element, replaces }),
         (bytes(), dots()).prop_map(|(element, removes)| Body::SetRemove { element, removes }),
+        (0u64..9, prop::option::of(0u64..9), bytes()).prop_map(|(n, after, value)| Body::ListInsert {
+            id: id(n),
+            after: after.filter(|after| *after < n).map(id),
+            value
+        }),
+        (0u64..9).prop_map(|n| Body::ListRemove { id: id(n) }),
     ];
     let op = (bytes(), body).prop_map(|(key, body)| Op { key: Key::new(key).unwrap(), body });
     let deps = prop::collection::vec((1u8..4, 1u64..), 0..4);

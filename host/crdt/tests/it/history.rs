@@ -2,8 +2,8 @@
 //! reads as a real node: they capture dots, totals and times as they see them.
 
 use bytes::Bytes;
-use numax_crdt::family::{g_counter, lww_map, lww_register, or_set, pn_counter};
-use numax_crdt::{Batch, Body, Dot, HlcClock, Key, Kind, NodeId, Op, Origin, VersionVector};
+use numax_crdt::family::{g_counter, lww_map, lww_register, or_set, pn_counter, rga};
+use numax_crdt::{Batch, Body, Dot, ElementId, Hlc, HlcClock, Key, Kind, NodeId, Op, Origin, VersionVector};
 use proptest::prelude::*;
 
 use crate::rows::Store;
@@ -40,6 +40,7 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => Just(Kind::LwwRegister),
         1 => Just(Kind::LwwMap),
         2 => Just(Kind::OrSet),
+        3 => Just(Kind::Rga),
     ];
     (kind, 0..KEYS.len(), 0..NAMES.len(), any::<u8>(), any::<bool>())
         .prop_map(|(kind, key, name, value, remove)| Action { kind, key, name, value, remove })
@@ -111,9 +112,10 @@ impl Replica {
         let hlc = self.clock.tick(now_ms);
         let mut ops: Vec<Op> = Vec::new();
         for action in actions {
-            let op = Op { key: key(action.key), body: self.body(action, hlc)? };
+            let op = Op { key: key(action.key), body: self.body(action, hlc, &ops)? };
             // One operation per row and batch: what a draft's coalescing comes to.
-            if !ops.iter().any(|known| row(known) == row(&op)) {
+            let removal = matches!(op.body, Body::ListRemove { .. });
+            if removal || !ops.iter().any(|known| row(known) == row(&op)) {
                 ops.push(op);
             }
         }
@@ -136,8 +138,11 @@ impl Replica {
         self.log.push(batch);
     }
 
-    fn body(&mut self, action: &Action, now: numax_crdt::Hlc) -> Option<Body> {
+    fn body(&mut self, action: &Action, now: Hlc, ops: &[Op]) -> Option<Body> {
         let origin = self.origin;
+        if action.kind == Kind::Rga {
+            return self.list(action, now, ops);
+        }
         let rows = self.store.view(action.kind, &key(action.key));
         let name = Bytes::from_static(NAMES[action.name]);
         let value = (!action.remove).then(|| Bytes::from(vec![action.value; action.value as usize % 3]));
@@ -167,6 +172,37 @@ impl Replica {
             Kind::Rga | Kind::Text => return None,
         })
     }
+
+    /// An insertion after some element that the turn sees, or a removal of one.
+    fn list(&mut self, action: &Action, now: Hlc, ops: &[Op]) -> Option<Body> {
+        let key = key(action.key);
+        let seq = self.vector.get(&self.origin) + 1;
+        let rows = self.store.view(Kind::Rga, &key);
+        let mut seen: Vec<ElementId> =
+            rga::entries(&rows, None, usize::MAX >> 1).unwrap().into_iter().map(|(id, _)| id).collect();
+        for op in ops.iter().filter(|op| op.key == key) {
+            match op.body {
+                Body::ListInsert { id, .. } => seen.push(id),
+                Body::ListRemove { id } => seen.retain(|other| *other != id),
+                _ => {}
+            }
+        }
+        let chosen = usize::from(action.value) % (seen.len() + 1);
+        if action.remove && action.name > 0 {
+            return Some(Body::ListRemove { id: *seen.get(chosen)? });
+        }
+        let after = seen.get(chosen).copied();
+        let above = after.into_iter().chain(rga::successor(&rows, after).unwrap());
+        // Unlike that of chance, but as unique.
+        let random =
+            seq << 16 | (ops.len() as u64) << 8 | self.origin.epoch << 4 | u64::from(self.origin.node.0[0]);
+        let id = ElementId::fresh(now, above, random)?;
+        Some(Body::ListInsert {
+            id,
+            after,
+            value: Bytes::from(vec![action.value; action.value as usize % 3]),
+        })
+    }
 }
 
 /// The row that an operation writes.
@@ -175,6 +211,7 @@ pub fn row(op: &Op) -> (Kind, Key, Bytes) {
         Body::MapField { field: name, .. }
         | Body::SetAdd { element: name, .. }
         | Body::SetRemove { element: name, .. } => name.clone(),
+        Body::ListInsert { id, .. } | Body::ListRemove { id } => Bytes::copy_from_slice(id.as_bytes()),
         _ => Bytes::new(),
     };
     (op.body.kind(), op.key.clone(), name)

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use numax_crdt::family::{g_counter, lww_map, lww_register, or_set, pn_counter};
+use numax_crdt::family::{g_counter, lww_map, lww_register, or_set, pn_counter, rga};
 use numax_crdt::{Batch, Body, Dot, Hlc, Key, Kind, Origin, VersionVector};
 use proptest::prelude::*;
 
 use crate::history::{KEYS, key, play, reorder, steps};
+use crate::lists::{Tree, check_order};
 use crate::rows::Store;
 
 fn applied(batches: &[Batch]) -> Store {
@@ -27,6 +28,7 @@ struct Model {
     cells: BTreeMap<(Kind, Key, Bytes), Cell>,
     added: BTreeSet<(Key, Bytes, Dot)>,
     gone: BTreeSet<(Key, Bytes, Dot)>,
+    lists: BTreeMap<Key, Tree>,
 }
 
 impl Model {
@@ -62,6 +64,10 @@ impl Model {
             Body::SetRemove { element, removes } => {
                 self.gone.extend(removes.iter().map(|dot| (key.clone(), element.clone(), *dot)));
             }
+            Body::ListInsert { id, after, value } => {
+                self.lists.entry(key).or_default().insert(*id, *after, value.clone());
+            }
+            Body::ListRemove { id } => self.lists.entry(key).or_default().remove(*id),
         }
     }
 
@@ -105,6 +111,11 @@ impl Model {
             let set = store.view(Kind::OrSet, &key);
             assert_eq!(or_set::elements(&set, None, usize::MAX >> 1).unwrap(), self.elements(&key));
             assert_eq!(or_set::size(&set).unwrap(), self.elements(&key).len() as u64);
+
+            let want = self.lists.get(&key).map_or(Vec::new(), Tree::walk);
+            let list = store.view(Kind::Rga, &key);
+            assert_eq!(rga::entries(&list, None, usize::MAX >> 1).unwrap(), want);
+            check_order(&list);
         }
     }
 }

@@ -6,5 +6,6 @@ mod batch;
 mod families;
 mod history;
 mod laws;
+mod lists;
 mod merge;
 mod rows;

@@ -1,5 +1,6 @@
 //! Rows in memory, with their own origin numbers, and a state that two stores can be compared by.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -8,11 +9,23 @@ use numax_crdt::{Batch, Key, Kind, OpKind, Origin, RowError, Rows, applier};
 
 type Sub = Vec<u8>;
 
+/// The name under which the order of a list is exported.
+pub const ORDER: Bytes = Bytes::from_static(b"order");
+
 /// All rows of one replica.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     rows: BTreeMap<(Kind, Key), BTreeMap<Sub, Bytes>>,
     origins: Vec<Origin>,
+    /// Rows touched since it was last taken.
+    pub counts: Cell<Counts>,
+}
+
+/// How many rows were asked for and how many written or deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub reads: usize,
+    pub writes: usize,
 }
 
 /// The rows of one value.
@@ -46,6 +59,11 @@ impl Store {
                 match family.export(&view, &sub, &row).unwrap() {
                     Some((sub, row)) => assert_eq!(out.insert((kind, key.clone(), sub), row), None),
                     // Sums and counts name no origin, so they can be compared as they are.
+                    // So does the order of a list, which each replica cuts into other rows.
+                    None if kind == Kind::Rga => {
+                        let order = Bytes::from(crate::lists::order(&view).concat());
+                        out.insert((kind, key.clone(), ORDER), order);
+                    }
                     None => assert_eq!(out.insert((kind, key.clone(), sub.into()), row), None),
                 }
             }
@@ -55,6 +73,11 @@ impl Store {
 }
 
 impl View<'_> {
+    fn count(&self, reads: usize, writes: usize) {
+        let Counts { reads: r, writes: w } = self.store.counts.get();
+        self.store.counts.set(Counts { reads: r + reads, writes: w + writes });
+    }
+
     fn rows(&self) -> Option<&BTreeMap<Sub, Bytes>> {
         self.store.rows.get(&self.name)
     }
@@ -62,15 +85,18 @@ impl View<'_> {
 
 impl Rows for View<'_> {
     fn get(&self, sub: &[u8]) -> Result<Option<Bytes>, RowError> {
+        self.count(1, 0);
         Ok(self.rows().and_then(|rows| rows.get(sub)).cloned())
     }
 
     fn put(&mut self, sub: &[u8], value: Bytes) -> Result<(), RowError> {
+        self.count(0, 1);
         self.store.rows.entry(self.name.clone()).or_default().insert(sub.to_vec(), value);
         Ok(())
     }
 
     fn delete(&mut self, sub: &[u8]) -> Result<(), RowError> {
+        self.count(0, 1);
         if let Some(rows) = self.store.rows.get_mut(&self.name) {
             rows.remove(sub);
         }
@@ -80,7 +106,10 @@ impl Rows for View<'_> {
     fn scan(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, RowError> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let range = self.rows().into_iter().flat_map(|rows| rows.range::<[u8], _>((from, Bound::Unbounded)));
-        Ok(range.take(limit).map(|(sub, row)| (Bytes::copy_from_slice(sub), row.clone())).collect())
+        let found: Vec<_> =
+            range.take(limit).map(|(sub, row)| (Bytes::copy_from_slice(sub), row.clone())).collect();
+        self.count(found.len(), 0);
+        Ok(found)
     }
 
     fn intern(&mut self, origin: &Origin) -> Result<u32, RowError> {

@@ -139,7 +139,7 @@ fn keys_are_listed_while_they_have_a_value() {
     assert_eq!((page.items.len(), page.next), (2, Some(bytes("a/4"))));
     assert_eq!(draft.keys(Kind::LwwRegister, b"", Some(b"a/4"), 2).unwrap().items, [bytes("b/1")]);
     assert_eq!(draft.keys(Kind::OrSet, b"", None, 10).unwrap().items, [bytes("a/small")]);
-    assert!(draft.keys(Kind::Rga, b"", None, 10).unwrap().items.is_empty());
+    assert!(draft.keys(Kind::Text, b"", None, 10).unwrap().items.is_empty());
     drop(draft);
     assert_eq!(node.draft().keys(Kind::OrSet, b"a/", None, 10).unwrap().items.len(), 2);
 }

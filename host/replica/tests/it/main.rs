@@ -11,6 +11,7 @@ mod epochs;
 mod faults;
 mod frozen;
 mod ingest;
+mod lists;
 mod logs;
 mod misses;
 mod threads;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use numax_crdt::Kind;
-use numax_replica::{CoreConfig, Draft, DraftError, Durability};
+use numax_replica::{CoreConfig, Draft, DraftError, Durability, IdSeed};
 
 use crate::common::{Node, bytes, config, key};
 
@@ -42,6 +42,24 @@ fn turn(draft: &mut Draft, n: usize, misses: &mut usize) -> Vec<Bytes> {
     }
     if n % 10 == 9 {
         patient(draft, misses, |d| d.set_clear(&name));
+    }
+    // Ids are the same in every run: given with the call.
+    let seed = |part: u64| IdSeed { now_ms: 5, random: 8 * n as u64 + part };
+    let first = patient(draft, misses, |d| d.list_push(&name, text.clone(), seed(0)));
+    patient(draft, misses, |d| d.list_insert(&name, Some(first), text.clone(), seed(1)));
+    patient(draft, misses, |d| d.list_insert(&name, None, text.clone(), seed(2)));
+    let list = patient(draft, misses, |d| d.list_entries(&name, None, 9)).items;
+    if let Some((id, _)) = list.get(n % 9) {
+        patient(draft, misses, |d| d.list_remove(&name, *id));
+        let more = patient(draft, misses, |d| d.list_entries(&name, Some(*id), 9)).items;
+        patient(draft, misses, |d| {
+            d.kv_set(b"list", more.iter().flat_map(|(_, value)| value.clone()).collect())
+        });
+    }
+    let size = patient(draft, misses, |d| d.list_size(&name));
+    patient(draft, misses, |d| d.kv_set(b"size", size.to_string().into()));
+    if n % 20 == 19 {
+        patient(draft, misses, |d| d.list_clear(&name));
     }
     patient(draft, misses, |d| d.kv_set(&element, text.clone()));
     let value = patient(draft, misses, |d| d.g_counter_value(&name));

@@ -139,6 +139,9 @@ fn strip(batch: &mut Batch) {
             Body::SetAdd { replaces: dots, .. } | Body::SetRemove { removes: dots, .. } => {
                 dots.iter_mut().for_each(|dot| dot.origin = nobody);
             }
+            Body::ListInsert { .. } | Body::ListRemove { .. } => {
+                unreachable!("ids differ; no list is written")
+            }
             Body::GCounter { .. } | Body::PnCounter { .. } => {}
         }
     }

@@ -242,6 +242,8 @@ impl Node {
             }
             Body::SetAdd { element, .. } => format!("{}+{}", text(key.as_bytes()), text(element)),
             Body::SetRemove { element, .. } => format!("{}-{}", text(key.as_bytes()), text(element)),
+            Body::ListInsert { value, .. } => format!("{}+{}", text(key.as_bytes()), text(value)),
+            Body::ListRemove { .. } => format!("{}-", text(key.as_bytes())),
         }
     }
 }
