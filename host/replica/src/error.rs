@@ -138,6 +138,9 @@ pub enum DraftError {
     /// An argument or the batch is beyond a limit. The draft is as before the call.
     #[error("{0}")]
     Invalid(String),
+    /// A list's element is not there (any more).
+    #[error("{0}")]
+    NotFound(String),
     /// Storage cannot be read.
     #[error("{0}")]
     Unavailable(String),

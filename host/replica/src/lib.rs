@@ -27,7 +27,7 @@ mod rows;
 pub use self::core::{CommitTicket, Core, GroupOutcome, Health, Ingested, LogPage, Request, Response};
 pub use applied::{Applied, Change};
 pub use config::{CoreConfig, Durability, ReplicaConfig};
-pub use draft::{Draft, Loaded, LocalBatch, Miss, Page, WriterId};
+pub use draft::{Draft, IdSeed, ListPage, Loaded, LocalBatch, Miss, Page, WriterId};
 pub use error::{CommitError, DraftError, LogError, OpenError};
 pub use log::{LogCursor, LogStats};
 pub use meta::{HostFacts, mark_restored};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use numax_crdt::{
     Batch, Body, Hlc, Key, Kind, Op,
-    family::{g_counter, lww_map, lww_register, pn_counter},
+    family::{g_counter, lww_map, lww_register, pn_counter, rga},
     limits::MAX_VALUE,
 };
 
@@ -128,6 +128,15 @@ impl Core {
             }
             LocalBody::SetAdd { element, replaces } => Body::SetAdd { element, replaces },
             LocalBody::SetRemove { element, removes } => Body::SetRemove { element, removes },
+            LocalBody::ListInsert { id, after, own, value } => {
+                // Somebody's removal of that element may have come since the call.
+                let after = match after {
+                    Some(after) if !own => rga::live_ancestor(&rows, after)?,
+                    after => after,
+                };
+                Body::ListInsert { id, after, value }
+            }
+            LocalBody::ListRemove { id } => Body::ListRemove { id },
         };
         Ok(Op { key: op.key, body })
     }

@@ -1,11 +1,11 @@
 //! A turn's batch on its way to the committer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use numax_crdt::{Dot, Key, Kind};
+use numax_crdt::{Dot, ElementId, Key, Kind};
 
-use super::{LocalOps, WriterId};
+use super::{LocalOps, WriterId, list};
 use crate::log::LocalWrite;
 
 /// What a turn wrote, without dots, totals and times: the committer gives those.
@@ -27,12 +27,38 @@ pub(crate) struct LocalOp {
 /// What an operation does, relative to what is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LocalBody {
-    GCounter { by: u64 },
-    PnCounter { up: u64, down: u64 },
-    Register { value: Option<Bytes> },
-    MapField { field: Bytes, value: Option<Bytes> },
-    SetAdd { element: Bytes, replaces: Vec<Dot> },
-    SetRemove { element: Bytes, removes: Vec<Dot> },
+    GCounter {
+        by: u64,
+    },
+    PnCounter {
+        up: u64,
+        down: u64,
+    },
+    Register {
+        value: Option<Bytes>,
+    },
+    MapField {
+        field: Bytes,
+        value: Option<Bytes>,
+    },
+    SetAdd {
+        element: Bytes,
+        replaces: Vec<Dot>,
+    },
+    SetRemove {
+        element: Bytes,
+        removes: Vec<Dot>,
+    },
+    /// `own` when `after` is inserted by the same batch.
+    ListInsert {
+        id: ElementId,
+        after: Option<ElementId>,
+        own: bool,
+        value: Bytes,
+    },
+    ListRemove {
+        id: ElementId,
+    },
 }
 
 impl LocalBody {
@@ -43,12 +69,14 @@ impl LocalBody {
             Self::Register { .. } => Kind::LwwRegister,
             Self::MapField { .. } => Kind::LwwMap,
             Self::SetAdd { .. } | Self::SetRemove { .. } => Kind::OrSet,
+            Self::ListInsert { .. } | Self::ListRemove { .. } => Kind::Rga,
         }
     }
 }
 
 impl LocalBatch {
-    /// Operations in order of kind, key, and field or element.
+    /// Operations in order of kind, key, and field or element. What is inserted into a list comes before what is
+    /// removed from it, in order of ids, so that an element comes before what was inserted after it.
     pub(super) fn new(
         writer: WriterId,
         ops: LocalOps,
@@ -80,6 +108,22 @@ impl LocalBatch {
                         false => LocalBody::SetRemove { element, removes: write.dots },
                     },
                 );
+            }
+        }
+        for (key, writes) in ops.lists {
+            let mut removed: Vec<ElementId> = writes.removed.into_iter().collect();
+            let inserted = writes.inserted.into_iter().filter(|(_, own)| own.is_needed());
+            let inserted: Vec<_> = inserted.collect();
+            let ids: BTreeSet<ElementId> = inserted.iter().map(|(id, _)| *id).collect();
+            for (id, list::Own { after, value, .. }) in inserted {
+                if value.is_none() {
+                    removed.push(id);
+                }
+                let own = after.is_some_and(|after| ids.contains(&after));
+                push(&key, LocalBody::ListInsert { id, after, own, value: value.unwrap_or_default() });
+            }
+            for id in removed {
+                push(&key, LocalBody::ListRemove { id });
             }
         }
         Self { writer, ops: out, local: local.into_iter().collect(), bytes }

@@ -81,7 +81,8 @@ impl Draft {
             Kind::LwwRegister => self.registers.keys().cloned().collect(),
             Kind::LwwMap => self.maps.keys().cloned().collect(),
             Kind::OrSet => self.sets.keys().cloned().collect(),
-            Kind::Rga | Kind::Text => Vec::new(),
+            Kind::Rga => self.lists.keys().cloned().collect(),
+            Kind::Text => Vec::new(),
         }
     }
 
@@ -91,6 +92,7 @@ impl Draft {
             Kind::LwwRegister => Ok(self.register_get(key)?.is_some()),
             Kind::LwwMap => Ok(self.map_size(key)? > 0),
             Kind::OrSet => Ok(self.set_size(key)? > 0),
+            Kind::Rga => Ok(self.list_size(key)? > 0),
             _ => Ok(true),
         }
     }

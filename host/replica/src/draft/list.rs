@@ -41,10 +41,28 @@ pub(super) struct Own {
     pub after: Option<ElementId>,
     /// The committed element behind which its run stands.
     pub anchor: Option<ElementId>,
-    /// None once the turn removed it again; it then stays only because others of the turn were inserted after it.
+    /// None once the turn removed it again. It then goes into the batch only if others were inserted after it, and
+    /// stays here because a page may go on behind it.
     pub value: Option<Bytes>,
-    /// How many elements of the turn were inserted after it.
+    /// How many elements of the batch were inserted after it.
     children: usize,
+}
+
+impl Own {
+    /// Whether the batch has it.
+    pub fn is_needed(&self) -> bool {
+        self.value.is_some() || self.children > 0
+    }
+
+    fn cost(&self, key: &Key) -> Cost {
+        match &self.value {
+            Some(value) => Cost::list_insert(key.as_bytes(), value),
+            None if self.children > 0 => {
+                Cost::list_insert(key.as_bytes(), &[]).plus(Cost::list_remove(key.as_bytes()))
+            }
+            None => Cost::TRACE,
+        }
+    }
 }
 
 /// What the turn did to one list.
@@ -59,19 +77,6 @@ pub(super) struct ListWrites {
     end: Option<Option<ElementId>>,
 }
 
-/// What an own element counts towards the batch's limits.
-fn cost(key: &Key, own: &Own) -> Cost {
-    match &own.value {
-        Some(value) => Cost::list_insert(key.as_bytes(), value),
-        None => dead_cost(key),
-    }
-}
-
-/// What an own element counts that is only kept for those behind it: it is inserted and removed.
-fn dead_cost(key: &Key) -> Cost {
-    Cost::list_insert(key.as_bytes(), &[]).plus(Cost::list_remove(key.as_bytes()))
-}
-
 impl ListWrites {
     fn is_empty(&self) -> bool {
         self.inserted.is_empty() && self.removed.is_empty()
@@ -79,7 +84,7 @@ impl ListWrites {
 
     fn cost(&self, key: &Key) -> Cost {
         let removals = (0..self.removed.len()).map(|_| Cost::list_remove(key.as_bytes()));
-        let insertions = self.inserted.values().map(|own| cost(key, own));
+        let insertions = self.inserted.values().map(|own| own.cost(key));
         removals.chain(insertions).fold(Cost::default(), Cost::plus)
     }
 
@@ -106,27 +111,6 @@ impl ListWrites {
             parent.children += 1;
         }
         self.inserted.insert(id, own);
-    }
-
-    /// Forgets an own element that nothing was inserted after, and those before it that are not needed any more.
-    fn forget(&mut self, id: ElementId) {
-        let mut at = Some(id);
-        while let Some(id) = at.take()
-            && let Some(own) = self.inserted.remove(&id)
-        {
-            if let Some(run) = self.runs.get_mut(&own.anchor) {
-                run.retain(|other| *other != id);
-                if run.is_empty() {
-                    self.runs.remove(&own.anchor);
-                }
-            }
-            if let Some(after) = own.after
-                && let Some(parent) = self.inserted.get_mut(&after)
-            {
-                parent.children = parent.children.saturating_sub(1);
-                at = (parent.children == 0 && parent.value.is_none()).then_some(after);
-            }
-        }
     }
 }
 
@@ -174,7 +158,7 @@ impl Draft {
             return Err(DraftError::Unavailable("two list elements were given one id".to_string()));
         }
         let own = Own { after, anchor, value: Some(value), children: 0 };
-        self.usage.replace(Cost::default(), cost(key, &own))?;
+        self.usage.replace(Cost::default(), own.cost(key))?;
         self.lists.entry(key.clone()).or_default().insert(id, own);
         Ok(id)
     }
@@ -249,18 +233,20 @@ impl Draft {
     /// Takes back what the turn inserted; nobody else has seen it. `false` when it was taken back before.
     fn list_remove_own(&mut self, key: &Key, id: ElementId) -> Result<bool, DraftError> {
         let Some(writes) = self.lists.get_mut(key) else { return Ok(false) };
-        let before = writes.cost_of(key, id);
-        let Some(own) = writes.inserted.get_mut(&id).filter(|own| own.value.is_some()) else { return Ok(false) };
-        if own.children > 0 {
-            self.usage.replace(before, dead_cost(key))?;
-            own.value = None;
-            return Ok(true);
-        }
-        // With it goes what only stood because of it.
-        self.usage.replace(before, Cost::default())?;
-        writes.forget(id);
-        if writes.is_empty() {
-            self.lists.remove(key);
+        let Some(own) = writes.inserted.get(&id).filter(|own| own.value.is_some()) else { return Ok(false) };
+        let buried = Own { value: None, ..own.clone() };
+        self.usage.replace(own.cost(key), buried.cost(key))?;
+        let needed = buried.is_needed();
+        let mut before = own.after;
+        writes.inserted.insert(id, buried);
+        // The ones before it may have been there for its sake only.
+        let mut last_reason = !needed;
+        while last_reason && let Some(parent) = before.and_then(|id| writes.inserted.get_mut(&id)) {
+            let old = parent.cost(key);
+            parent.children = parent.children.saturating_sub(1);
+            self.usage.replace(old, parent.cost(key))?;
+            last_reason = !parent.is_needed();
+            before = parent.after;
         }
         Ok(true)
     }
@@ -335,21 +321,6 @@ impl Draft {
             self.lists.insert(key.clone(), cleared);
         }
         Ok(())
-    }
-}
-
-impl ListWrites {
-    /// What an own element counts, with those before it that only stand because of it.
-    fn cost_of(&self, key: &Key, id: ElementId) -> Cost {
-        let mut sum = Cost::default();
-        let mut at = Some(id);
-        while let Some(own) = at.and_then(|id| self.inserted.get(&id)) {
-            sum = sum.plus(cost(key, own));
-            at = own.after.filter(|after| {
-                self.inserted.get(after).is_some_and(|parent| parent.value.is_none() && parent.children == 1)
-            });
-        }
-        sum
     }
 }
 

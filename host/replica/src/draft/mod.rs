@@ -13,6 +13,8 @@ mod batch;
 mod counters;
 mod keys;
 mod kv;
+mod list;
+mod list_page;
 mod map;
 mod page;
 mod register;
@@ -26,6 +28,8 @@ use numax_crdt::{ApplyError, Dot, Key, Kind, LimitError, RowError, Rows, limits:
 
 pub use batch::LocalBatch;
 pub(crate) use batch::{LocalBody, LocalOp};
+use list::ListWrites;
+pub use list::{IdSeed, ListPage};
 pub use page::Page;
 use usage::{Cost, Usage};
 
@@ -51,6 +55,7 @@ pub struct Draft {
     registers: BTreeMap<Key, Option<Bytes>>,
     maps: BTreeMap<Key, BTreeMap<Bytes, Option<Bytes>>>,
     sets: BTreeMap<Key, BTreeMap<Bytes, SetWrite>>,
+    lists: BTreeMap<Key, ListWrites>,
     local: BTreeMap<Bytes, Option<Bytes>>,
     usage: Usage,
     supplied: Supplied,
@@ -77,6 +82,7 @@ impl Draft {
             registers: BTreeMap::new(),
             maps: BTreeMap::new(),
             sets: BTreeMap::new(),
+            lists: BTreeMap::new(),
             local: BTreeMap::new(),
             usage: Usage::default(),
             supplied: Supplied::default(),
@@ -113,6 +119,7 @@ impl Draft {
                 registers: std::mem::take(&mut self.registers),
                 maps: std::mem::take(&mut self.maps),
                 sets: std::mem::take(&mut self.sets),
+                lists: std::mem::take(&mut self.lists),
             },
             std::mem::take(&mut self.local),
             self.usage.bytes(),
@@ -128,6 +135,7 @@ impl Draft {
         self.registers.clear();
         self.maps.clear();
         self.sets.clear();
+        self.lists.clear();
         self.local.clear();
         self.usage = Usage::default();
         self.supplied.clear();
@@ -171,6 +179,7 @@ struct LocalOps {
     registers: BTreeMap<Key, Option<Bytes>>,
     maps: BTreeMap<Key, BTreeMap<Bytes, Option<Bytes>>>,
     sets: BTreeMap<Key, BTreeMap<Bytes, SetWrite>>,
+    lists: BTreeMap<Key, ListWrites>,
 }
 
 /// Rows that are not in memory. [`load`](Self::load) them on a thread that may block.

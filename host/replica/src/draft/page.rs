@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::DraftError;
 
 /// Bytes of a page's entries, unless it has only one.
-const MAX_PAGE_BYTES: usize = 1 << 20;
+pub(super) const MAX_PAGE_BYTES: usize = 1 << 20;
 /// Entries that are read at once when a collection is emptied.
 pub(super) const CLEAR_STEP: usize = 256;
 /// Entries that are read at once: an entry may have a megabyte, so not more than a page is likely to take.

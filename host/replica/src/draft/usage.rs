@@ -1,5 +1,6 @@
 //! How much of a batch's limits is used.
 
+use numax_crdt::ElementId;
 use numax_crdt::limits::{MAX_BATCH_BYTES, MAX_BATCH_DOTS, MAX_BATCH_OPS};
 
 use super::DraftError;
@@ -33,6 +34,19 @@ impl Cost {
     /// A set's operation.
     pub(super) fn element(key: &[u8], element: &[u8], dots: usize) -> Self {
         Self { ops: 1, bytes: head(key) + LEN + element.len() + LEN + dots * DOT, dots }
+    }
+
+    /// What a turn's element leaves in the draft that it removed again: nothing of the batch, but it is held.
+    pub(super) const TRACE: Self = Self { ops: 1, bytes: 0, dots: 0 };
+
+    /// An element inserted into a list.
+    pub(super) fn list_insert(key: &[u8], value: &[u8]) -> Self {
+        Self { ops: 1, bytes: head(key) + 2 * ElementId::LEN + LEN + value.len(), dots: 0 }
+    }
+
+    /// An element removed from a list.
+    pub(super) fn list_remove(key: &[u8]) -> Self {
+        Self { ops: 1, bytes: head(key) + ElementId::LEN, dots: 0 }
     }
 
     /// A write to the node-local store.

@@ -95,7 +95,9 @@ fn what_a_turn_takes_back_leaves_no_trace_unless_something_stands_behind_it() {
     assert_eq!(text(&mut draft), "c");
     assert_eq!(draft.keys(numax_crdt::Kind::Rga, b"", None, 9).unwrap().items, [bytes("l")]);
     draft.list_remove(&key("l"), c).unwrap();
-    assert!(draft.is_empty() && draft.take().is_empty());
+    let page = draft.list_entries(&key("l"), Some(a), 9).unwrap();
+    assert_eq!(page.items, [], "what was taken back still leads on");
+    assert!(draft.take().is_empty());
 }
 
 #[test]
@@ -125,15 +127,15 @@ fn a_batch_holds_elements_in_order_and_removals_last() {
 #[test]
 fn concurrent_runs_stay_whole_and_nodes_agree() {
     let (mut one, mut two) = (Node::new(1), Node::new(2));
-    let base = one.commit(|draft| drop(push(draft, "<", 1)));
+    let base = one.commit(|draft| _ = push(draft, "<", 1));
     two.ingest(vec![base.bytes.clone()]);
     let runs: Vec<_> = [&mut one, &mut two]
         .into_iter()
         .zip(["abc", "xyz"])
         .map(|(node, run)| {
             let mut batches = Vec::new();
-            for (n, letter) in run.chars().enumerate() {
-                let applied = node.commit(|draft| drop(push(draft, &letter.to_string(), n as u64)));
+            for letter in run.chars() {
+                let applied = node.commit(|draft| _ = push(draft, &letter.to_string(), letter as u64));
                 batches.push(applied.bytes.clone());
             }
             batches
@@ -187,8 +189,8 @@ fn a_peers_clock_ahead_does_not_displace_a_later_insertion() {
         let far = IdSeed { now_ms: NOW * 2, random: 1 };
         ahead = Some(draft.list_push(&key("l"), bytes("far"), far).unwrap());
     });
-    node.commit(|draft| drop(insert(draft, None, "head ", 2)));
-    node.commit(|draft| drop(insert(draft, ahead, " tail", 3)));
+    node.commit(|draft| _ = insert(draft, None, "head ", 2));
+    node.commit(|draft| _ = insert(draft, ahead, " tail", 3));
     assert_eq!(text(&mut node.draft()), "head far tail");
 }
 
@@ -228,7 +230,7 @@ fn limits_of_lists_are_clear_errors() {
 fn a_page_ends_at_a_megabyte() {
     let mut node = Node::new(1);
     let big = "x".repeat(400 << 10);
-    node.commit(|draft| (0..5).for_each(|n| drop(push(draft, &big, n))));
+    node.commit(|draft| (0..5).for_each(|n| _ = push(draft, &big, n)));
     let page = node.draft().list_entries(&key("l"), None, 100).unwrap();
     assert_eq!(page.items.len(), 2);
     assert_eq!(read(&mut node.draft(), 100).len(), 5);

@@ -35,6 +35,7 @@ impl From<DraftError> for SessionError {
         match e {
             DraftError::Miss(_) => SessionError::Unavailable("a row could not be read".to_owned()),
             DraftError::Invalid(text) => SessionError::Invalid(text),
+            DraftError::NotFound(_) => SessionError::NotFound,
             DraftError::Unavailable(text) => SessionError::Unavailable(text),
         }
     }
