@@ -1,10 +1,12 @@
 //! Bodies on their way through the server.
 
+use crate::turn::Gate;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::task::AbortHandle;
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -24,10 +26,11 @@ pub(super) fn limited(body: Incoming, max: usize) -> WasiBody {
 }
 
 /// The body of a response whose guest is still running. When it is dropped before its end, the client has left, and the
-/// guest's run is stopped: its open turn is rolled back.
+/// guest's run is stopped: its open turn is rolled back. So it is when the log has failed under what the guest wrote.
 pub(super) struct Watched {
     inner: WasiBody,
     guest: AbortHandle,
+    gate: Arc<Gate>,
     /// Bytes of the announced length that are still to come.
     left: Option<u64>,
     ended: bool,
@@ -35,8 +38,13 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Watches a body of which `length` bytes were announced, if any were.
-    pub(super) fn wrap(inner: WasiBody, guest: AbortHandle, length: Option<u64>) -> WasiBody {
-        Watched { inner, guest, left: length, ended: length == Some(0) }.boxed_unsync()
+    pub(super) fn wrap(
+        inner: WasiBody,
+        guest: AbortHandle,
+        gate: Arc<Gate>,
+        length: Option<u64>,
+    ) -> WasiBody {
+        Watched { inner, guest, gate, left: length, ended: length == Some(0) }.boxed_unsync()
     }
 }
 
@@ -55,7 +63,9 @@ impl Body for Watched {
                     me.ended |= *left == 0;
                 }
             }
-            Some(Err(_)) | None => me.ended = true,
+            // A body may be cut because the guest is at its end anyway, and then it may end.
+            Some(Err(_)) => me.ended = !me.gate.failed(),
+            None => me.ended = true,
         }
         Poll::Ready(frame)
     }

@@ -121,7 +121,7 @@ impl Worker {
             Ok(response) => match running {
                 Some(guest) if !bodiless && has_body(response.status()) => {
                     let length = content_length(&response);
-                    response.map(|body| Watched::wrap(body, guest, length))
+                    response.map(|body| Watched::wrap(body, guest, gate, length))
                 }
                 _ => response,
             },

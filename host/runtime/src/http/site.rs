@@ -1,7 +1,7 @@
 //! A module as one worker thread serves it: it makes instances, and keeps those that may serve again.
 
 use crate::error::RunError;
-use crate::instance::{Stdio, classify, metered};
+use crate::instance::{Stdio, classify, metered, metered_start};
 use crate::module::Module;
 use crate::runtime::{Runtime, Slot};
 use crate::turn::{Gate, Tag};
@@ -98,7 +98,7 @@ impl Site {
         };
         let mut slot = self.runtime.slot(&self.module, Stdio::Log)?;
         let meter = slot.store.data().cpu.clone();
-        let proxy = metered(&meter, Box::pin(http.instantiate_async(&mut slot.store))).await;
+        let proxy = metered_start(&meter, Box::pin(http.instantiate_async(&mut slot.store))).await;
         let proxy = proxy.map_err(|e| classify(e, self.module.engine()))?;
         Ok(Idle { slot, proxy, uses: 0, since: Instant::now() })
     }

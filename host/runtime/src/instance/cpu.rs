@@ -5,12 +5,13 @@
 //! a guest waits does not count; host functions that it calls do.
 //!
 //! The quota is a bucket per call: its burst is the policy's number of milliseconds, and it refills by as much each
-//! second that the call lives. So a stream or a long command is held to a share, and an endless loop is stopped.
+//! second that the call lives. So a stream or a long command is held to a share, and an endless loop is stopped. Making
+//! the instance and its first call share one bucket.
 
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(crate) struct CpuMeter {
     /// The thread's CPU clock when the running poll began.
     poll_began: AtomicU64,
     call_began: Mutex<Instant>,
+    /// No call has begun: what was used so far made the instance.
+    unused: AtomicBool,
 }
 
 impl CpuMeter {
@@ -34,12 +37,13 @@ impl CpuMeter {
             used: AtomicU64::new(0),
             poll_began: AtomicU64::new(0),
             call_began: Mutex::new(Instant::now()),
+            unused: AtomicBool::new(true),
         }
     }
 
-    /// A new call begins with a full bucket.
+    /// A new call begins with a full bucket; the first one with what making the instance has left of it.
     pub(crate) fn begin_call(&self) {
-        if self.quota.is_some() {
+        if self.quota.is_some() && !self.unused.swap(false, Ordering::Relaxed) {
             self.used.store(0, Ordering::Relaxed);
             *self.call_began.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
@@ -120,5 +124,16 @@ mod tests {
         meter.begin_call();
         meter.used.store(5_000_000_000, Ordering::Relaxed);
         assert_eq!(meter.exceeded(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn making_an_instance_and_its_first_call_share_a_burst() {
+        let meter = CpuMeter::new(Some(1_000));
+        let used = || meter.used.load(Ordering::Relaxed);
+        meter.used.store(700_000_000, Ordering::Relaxed);
+        meter.begin_call();
+        assert_eq!(used(), 700_000_000);
+        meter.begin_call();
+        assert_eq!(used(), 0);
     }
 }

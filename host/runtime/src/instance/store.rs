@@ -69,7 +69,12 @@ pub(crate) fn new_store(
     store
 }
 
-/// Polls a guest's call under its CPU meter. The call begins with a full bucket.
+/// Polls the making of an instance under its CPU meter. What it uses is missing from the first call's bucket.
+pub(crate) fn metered_start<F: Future + Unpin>(meter: &Arc<CpuMeter>, start: F) -> Metered<F> {
+    Metered { meter: meter.clone(), call: start }
+}
+
+/// Polls a guest's call under its CPU meter. Each call but the first begins with a full bucket.
 pub(crate) fn metered<F: Future + Unpin>(meter: &Arc<CpuMeter>, call: F) -> Metered<F> {
     meter.begin_call();
     Metered { meter: meter.clone(), call }

@@ -4,7 +4,7 @@ use super::mailbox::Letter;
 use crate::bindings::{change, lifecycle, tick};
 use crate::convert;
 use crate::error::RunError;
-use crate::instance::{Stdio, classify, metered};
+use crate::instance::{Stdio, classify, metered, metered_start};
 use crate::module::Module;
 use crate::runtime::{Runtime, Slot};
 use crate::session::Registrations;
@@ -50,7 +50,7 @@ impl Instance {
             let change = exports.change.as_ref().map(|i| i.load(&mut *store, &instance)).transpose()?;
             wasmtime::Result::Ok((lifecycle, tick, change))
         });
-        let made = metered(&meter, make).await.map_err(|e| classify(e, module.engine()))?;
+        let made = metered_start(&meter, make).await.map_err(|e| classify(e, module.engine()))?;
         let (lifecycle, tick, change) = made;
         Ok(Instance { slot, module: module.clone(), lifecycle, tick, change })
     }

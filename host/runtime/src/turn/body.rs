@@ -3,6 +3,9 @@
 //! wasmtime-wasi-http makes exactly one frame of one `write`, so a queue of tags beside the body's own channel keeps
 //! both in step. It also takes the drop of an unfinished body for its end, which would show a client a complete answer
 //! from a guest that trapped half-way; here a body ends only if `finish` was called, and is cut otherwise.
+//!
+//! With an announced length the client takes the last byte for the end. So the frame that completes the length is held
+//! back until the end itself may leave.
 
 use super::gate::{Gate, Tag};
 use bytes::Bytes;
@@ -92,16 +95,30 @@ pub(crate) struct GateBody {
     tags: Arc<Tags>,
     gate: Arc<Gate>,
     held: Option<Frame<Bytes>>,
+    /// Bytes of the announced length that have not come out of the guest yet.
+    left: Option<u64>,
+    /// The frame that completes the announced length, until the end is there.
+    last: Option<Frame<Bytes>>,
     wait: Option<Wait>,
+    /// The guest's side has ended.
+    ended: bool,
     /// The body ends here, and not well.
     cutting: bool,
     done: bool,
 }
 
 impl GateBody {
-    /// Puts a body behind the gate; its tags come from the streams made with the same `tags`.
-    pub(crate) fn wrap(inner: HyperOutgoingBody, tags: Arc<Tags>, gate: Arc<Gate>) -> HyperOutgoingBody {
-        GateBody { inner, tags, gate, held: None, wait: None, cutting: false, done: false }.boxed_unsync()
+    /// Puts a body of which `length` bytes are announced, if any are, behind the gate; its tags come from the streams
+    /// made with the same `tags`.
+    pub(crate) fn wrap(
+        inner: HyperOutgoingBody,
+        length: Option<u64>,
+        tags: Arc<Tags>,
+        gate: Arc<Gate>,
+    ) -> HyperOutgoingBody {
+        let (held, last, wait) = (None, None, None);
+        let (ended, cutting, done) = (false, false, false);
+        GateBody { inner, tags, gate, held, left: length, last, wait, ended, cutting, done }.boxed_unsync()
     }
 
     /// Ends the body with an error. The server forgets what it has not sent when it sees one, so it is given the time
@@ -116,10 +133,31 @@ impl GateBody {
         Poll::Ready(Some(Err(Error::HttpProtocolError)))
     }
 
-    fn release(&mut self) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = self.held.take();
-        self.done = frame.is_none();
-        Poll::Ready(frame.map(Ok))
+    /// Lets out what waited; `None` if that is kept back until the end.
+    fn release(&mut self) -> Option<Option<Result<Frame<Bytes>, Error>>> {
+        if !self.ended {
+            return self.held.take().map(|frame| Some(Ok(frame)));
+        }
+        // Behind an announced length come no trailers.
+        let frame = match self.last.take() {
+            Some(last) => Some(last),
+            None => self.held.take(),
+        };
+        self.done = true;
+        Some(frame.map(Ok))
+    }
+
+    /// Keeps the frame that completes the announced length; gives back any other.
+    fn keep_last(&mut self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        let (Some(left), Some(data)) = (&mut self.left, frame.data_ref()) else { return Some(frame) };
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        if length == 0 || length < *left {
+            *left -= length;
+            return Some(frame);
+        }
+        *left = 0;
+        self.last = Some(frame);
+        None
     }
 }
 
@@ -135,38 +173,41 @@ impl Body for GateBody {
         if me.cutting {
             return me.cut(cx);
         }
-        if me.wait.is_none() {
-            let frame = match ready!(Pin::new(&mut me.inner).poll_frame(cx)) {
-                Some(Err(e)) => {
-                    me.done = true;
-                    return Poll::Ready(Some(Err(e)));
-                }
-                Some(Ok(frame)) => Some(frame),
-                None => None,
-            };
-            let tag = {
-                let mut queue = me.tags.queue();
+        loop {
+            if me.wait.is_none() {
+                let frame = match ready!(Pin::new(&mut me.inner).poll_frame(cx)) {
+                    Some(Err(e)) => {
+                        me.done = true;
+                        return Poll::Ready(Some(Err(e)));
+                    }
+                    Some(Ok(frame)) => Some(frame),
+                    None => None,
+                };
                 // Trailers and the end leave with `finish`.
-                if frame.as_ref().is_some_and(Frame::is_data) {
-                    queue.frames.pop_front()
-                } else {
-                    queue.finish
+                me.ended = !frame.as_ref().is_some_and(Frame::is_data);
+                let tag = {
+                    let mut queue = me.tags.queue();
+                    if me.ended { queue.finish } else { queue.frames.pop_front() }
+                };
+                // No tag: the instance went away in the middle of its body.
+                let Some(tag) = tag else { return me.cut(cx) };
+                me.held = frame.and_then(|frame| me.keep_last(frame));
+                match me.gate.now(tag) {
+                    Some(true) => {}
+                    Some(false) => return me.cut(cx),
+                    None => me.wait = Some(Box::pin(me.gate.clone().wait_owned(tag))),
                 }
-            };
-            // No tag: the instance went away in the middle of its body.
-            let Some(tag) = tag else { return me.cut(cx) };
-            me.held = frame;
-            match me.gate.now(tag) {
-                Some(true) => return me.release(),
-                Some(false) => return me.cut(cx),
-                None => me.wait = Some(Box::pin(me.gate.clone().wait_owned(tag))),
+            }
+            if let Some(wait) = &mut me.wait {
+                let durable = ready!(wait.as_mut().poll(cx));
+                me.wait = None;
+                if !durable {
+                    return me.cut(cx);
+                }
+            }
+            if let Some(out) = me.release() {
+                return Poll::Ready(out);
             }
         }
-        let durable = match &mut me.wait {
-            Some(wait) => ready!(wait.as_mut().poll(cx)),
-            None => true,
-        };
-        me.wait = None;
-        if durable { me.release() } else { me.cut(cx) }
     }
 }

@@ -53,6 +53,11 @@ impl Gate {
         }
     }
 
+    /// Whether the log has failed before what this instance committed last: then it must not run on.
+    pub fn failed(&self) -> bool {
+        self.now(self.tag()) == Some(false)
+    }
+
     /// Waits until output with this tag may leave. False: it never will, because the log failed before it.
     pub async fn wait(&self, tag: Tag) -> bool {
         if let Some(known) = self.now(tag) {
@@ -107,7 +112,7 @@ mod tests {
         let waiting = tokio::spawn(gate.clone().wait_owned(9));
         tx.send_replace(durable(5, Some("disk full")));
         assert!(!waiting.await.unwrap());
-        assert_eq!((gate.now(5), gate.now(9)), (Some(true), Some(false)));
+        assert_eq!((gate.now(5), gate.now(9), gate.failed()), (Some(true), Some(false), true));
     }
 
     #[tokio::test]

@@ -5,6 +5,8 @@ use super::body::{GateBody, TagStream, Tags};
 use super::points::http;
 use super::wrap::{WASI, Wraps, must_exist, point};
 use crate::instance::Data;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceType};
 use wasmtime::{Result, StoreContextMut, format_err};
@@ -24,10 +26,15 @@ pub(super) fn add_to_linker(l: &mut Wraps<'_>) -> Result<()> {
 }
 
 /// Puts a body behind the instance's gate and remembers its tags under the body's handle.
-fn gated(data: &mut Data, handle: u32, body: HyperOutgoingBody) -> HyperOutgoingBody {
+fn gated(data: &mut Data, handle: u32, length: Option<u64>, body: HyperOutgoingBody) -> HyperOutgoingBody {
     let tags = Arc::<Tags>::default();
     data.outputs.bodies.insert(handle, tags.clone());
-    GateBody::wrap(body, tags, data.session.gate().clone())
+    GateBody::wrap(body, length, tags, data.session.gate().clone())
+}
+
+/// The length that a head announces. One that is no number was refused when the body was made.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn bodies(l: &mut Wraps<'_>) -> Result<()> {
@@ -45,9 +52,11 @@ fn bodies(l: &mut Wraps<'_>) -> Result<()> {
             let made =
                 types::HostOutgoingResponse::body(&mut d.http(), Resource::new_borrow(response.rep()))?;
             if let Ok(handle) = &made
-                && let Some(body) = d.table.get_mut(&response)?.body.take()
+                && let head = d.table.get_mut(&response)?
+                && let Some(body) = head.body.take()
             {
-                let body = gated(d, handle.rep(), body);
+                let length = announced(&head.headers);
+                let body = gated(d, handle.rep(), length, body);
                 d.table.get_mut(&response)?.body = Some(body);
             }
             Ok((made,))
@@ -59,9 +68,11 @@ fn bodies(l: &mut Wraps<'_>) -> Result<()> {
             let d = cx.data_mut();
             let made = types::HostOutgoingRequest::body(&mut d.http(), Resource::new_borrow(request.rep()))?;
             if let Ok(handle) = &made
-                && let Some(body) = d.table.get_mut(&request)?.body.take()
+                && let head = d.table.get_mut(&request)?
+                && let Some(body) = head.body.take()
             {
-                let body = gated(d, handle.rep(), body);
+                let length = announced(&head.headers);
+                let body = gated(d, handle.rep(), length, body);
                 d.table.get_mut(&request)?.body = Some(body);
             }
             Ok((made,))

@@ -154,7 +154,8 @@ impl Client {
         }
     }
 
-    async fn exactly(&mut self, length: usize) -> Result<Vec<u8>, Cut> {
+    /// So many bytes as they are.
+    pub async fn exactly(&mut self, length: usize) -> Result<Vec<u8>, Cut> {
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).await.map_err(|_| Cut)?;
         Ok(bytes)

@@ -6,14 +6,17 @@ use crate::guests::Guest;
 use crate::logs;
 use crate::node::{Node, OPEN, load};
 use crate::server::{Server, serve};
+use numax_replica::{Durability, Health};
 use numax_runtime::RunError;
+use numax_store::{FaultPlan, Faults};
+use std::time::Duration;
 
 async fn turns(node: &Node, name: &str) -> Server {
     serve(node, load(Guest::Turns, name, OPEN)).await
 }
 
 /// From here on the replica commits nothing any more.
-async fn fail_commits(node: &Node) {
+pub async fn fail_commits(node: &Node) {
     let replica = node.replica.clone();
     tokio::task::spawn_blocking(move || replica.stop_for_duplicate()).await.unwrap();
 }
@@ -47,6 +50,83 @@ async fn a_commit_that_fails_after_the_head_cuts_the_answer_and_stops_the_guest(
     assert_eq!(client.chunks().await, (vec![], Err(Cut)));
     server.idle().await;
     assert_eq!((node.counter("a"), node.counter("b"), node.counter("never")), (1, 0, 0));
+}
+
+/// A node whose disk takes writes and will fail to sync them.
+fn failing() -> (Node, Faults) {
+    Node::failing(|config| {
+        config.core.durability = Durability::Fsync;
+        // Only the log syncs here.
+        config.flush_interval = Duration::from_secs(3600);
+    })
+}
+
+/// What was appended is not synced: from here on the datastore is read-only.
+fn fail_sync(faults: &Faults) {
+    faults.set_plan(FaultPlan { fail_sync: Some(0), ..FaultPlan::default() });
+}
+
+/// The node has stopped writing and goes on reading.
+async fn only_reads(node: &Node, server: &Server, a: u64) {
+    server.idle().await;
+    assert!(matches!(node.replica.health(), Health::ReadOnly(_)), "{:?}", node.replica.health());
+    assert_eq!(get(server.addr(), "/read").await.text(), a.to_string());
+    assert_eq!(get(server.addr(), "/seq").await.status(), 503);
+    server.idle().await;
+    assert_eq!((node.counter("a"), node.counter("b"), node.counter("never")), (a, 0, 0));
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_before_the_head_is_a_503_without_a_byte_of_the_guest() {
+    let (node, faults) = failing();
+    let server = turns(&node, "failures-sync-head").await;
+    fail_sync(&faults);
+    let answer = get(server.addr(), "/seq").await;
+    assert_eq!(answer.status(), 503);
+    assert!(!answer.text().contains("one"), "{}", answer.text());
+    only_reads(&node, &server, 0).await;
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_after_the_head_cuts_the_answer_and_stops_the_guest() {
+    let (node, faults) = failing();
+    let server = turns(&node, "failures-sync-body").await;
+    let mut client = Client::connect(server.addr()).await;
+    client.begin("POST", "/late").await;
+    assert_eq!(client.head().await.unwrap().status, 200);
+    assert_eq!(client.next_chunk().await, Ok(Some(b"one".to_vec())));
+    fail_sync(&faults);
+    client.chunk("").await;
+    assert_eq!(client.chunks().await, (vec![], Err(Cut)));
+    only_reads(&node, &server, 1).await;
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_behind_the_last_byte_withholds_it() {
+    let (node, faults) = failing();
+    let server = turns(&node, "failures-sync-full").await;
+    let mut client = Client::connect(server.addr()).await;
+    client.begin("POST", "/full").await;
+    client.head().await.unwrap();
+    assert_eq!(client.exactly(3).await, Ok(b"one".to_vec()));
+    while node.counter("all-written") == 0 {
+        tokio::task::yield_now().await;
+    }
+    fail_sync(&faults);
+    client.chunk("").await;
+    assert_eq!(client.rest().await, b"");
+    only_reads(&node, &server, 0).await;
+}
+
+#[tokio::test]
+async fn a_command_whose_sync_fails_has_failed() {
+    for command in [&["return"][..], &["exit", "0"]] {
+        let (node, faults) = failing();
+        fail_sync(&faults);
+        let e = run(&node, OPEN, command).await.unwrap_err();
+        assert!(matches!(e, RunError::Commit(_)), "{command:?}: {e}");
+        assert_eq!(node.counter("a"), 0);
+    }
 }
 
 #[tokio::test]

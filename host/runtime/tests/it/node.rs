@@ -1,4 +1,4 @@
-//! A node of one: the real replica in a folder of its own, the runtime over it, and the batches that come of it.
+//! A node of one: the real replica on a disk in memory, the runtime over it, and the batches that come of it.
 
 use crate::guests::{self, Guest};
 use crate::logs;
@@ -7,11 +7,10 @@ use numax_crdt::{Batch, Body, Key, NodeId};
 use numax_policy::Policy;
 use numax_replica::{Applied, Core, CoreConfig, Draft, HostFacts, Replica, ReplicaConfig, Request};
 use numax_runtime::{Backend, Engine, EngineConfig, Module, ModuleOptions, PeerState, PeerView};
-use numax_store::{MemDisk, mem::MemBackend};
+use numax_store::{Faults, MemDisk, mem::MemBackend};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
 
 /// A policy that grants what most guests here need.
@@ -75,42 +74,9 @@ pub fn load_with(
     Module::load(engine, guest.path(), policy(policy_text), options).unwrap()
 }
 
-/// Lets one datastore be open at a time.
-///
-/// sled has one lock for all databases of a process and waits under it, so that one that closes and another one that
-/// writes can wait for each other for good.
-struct Gate {
-    taken: Mutex<bool>,
-    free: Condvar,
-}
-
-static GATE: Gate = Gate { taken: Mutex::new(false), free: Condvar::new() };
-
-impl Gate {
-    fn enter(&self) {
-        let mut taken = self.free.wait_while(self.taken.lock().unwrap(), |taken| *taken).unwrap();
-        *taken = true;
-    }
-
-    /// Lets the next one in when the datastore in this folder is closed: those who still read it are let go after the
-    /// test.
-    fn leave(&'static self, dir: TempDir) {
-        std::thread::spawn(move || {
-            let rows = std::fs::File::open(dir.path().join("rows/db")).unwrap();
-            while rows.try_lock().is_err() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            *self.taken.lock().unwrap() = false;
-            self.free.notify_one();
-        });
-    }
-}
-
 /// The replica and what the runtime is told of the node.
 pub struct Node {
     pub replica: Replica,
-    /// Where the datastore is; there until the node is dropped.
-    dir: Option<TempDir>,
     feed: Receiver<Arc<Applied>>,
     /// What counters had reached, to show increments and not totals.
     totals: BTreeMap<(Key, bool), u64>,
@@ -151,13 +117,19 @@ impl Node {
 
     /// A node with settings changed.
     pub fn with(change: impl FnOnce(&mut ReplicaConfig)) -> Node {
+        Node::failing(change).0
+    }
+
+    /// The same with the faults of its hardware: it fails as it is told to.
+    pub fn failing(change: impl FnOnce(&mut ReplicaConfig)) -> (Node, Faults) {
         logs::start();
-        GATE.enter();
-        let dir = tempfile::tempdir().unwrap();
-        let mut config = ReplicaConfig::new(dir.path(), NodeId([1; 32]));
+        let mut config = ReplicaConfig::new("", NodeId([1; 32]));
         change(&mut config);
-        let replica = Replica::open(config).unwrap();
-        Node { feed: replica.applied(), replica, dir: Some(dir), totals: BTreeMap::new(), fences: 0 }
+        let faults = Faults::default();
+        let disk = Arc::new(MemDisk::with_faults(faults.clone()));
+        let rows = Arc::new(MemBackend::with_faults(faults.clone()));
+        let replica = Replica::open_on(config, disk, rows, &facts(1)).unwrap();
+        (Node { feed: replica.applied(), replica, totals: BTreeMap::new(), fences: 0 }, faults)
     }
 
     pub fn backend(&self) -> Arc<dyn Backend> {
@@ -248,12 +220,9 @@ impl Node {
     }
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        if let Some(dir) = self.dir.take() {
-            GATE.leave(dir);
-        }
-    }
+/// What a simulated machine says of itself.
+fn facts(nonce: u64) -> HostFacts {
+    HostFacts { boot_id: "boot".to_owned(), disk_id: "disk".to_owned(), nonce }
 }
 
 /// Another node, all in memory: for batches that come from elsewhere.
@@ -261,10 +230,9 @@ pub struct Elsewhere(Core);
 
 impl Elsewhere {
     pub fn new() -> Elsewhere {
-        let facts = HostFacts { boot_id: "boot".to_owned(), disk_id: "disk".to_owned(), nonce: 2 };
         let (disk, rows) = (Arc::new(MemDisk::new()), Arc::new(MemBackend::new()));
         Elsewhere(
-            Core::open(CoreConfig::new(NodeId([2; 32])), disk, rows, &facts, 1_700_000_000_000).unwrap(),
+            Core::open(CoreConfig::new(NodeId([2; 32])), disk, rows, &facts(2), 1_700_000_000_000).unwrap(),
         )
     }
 

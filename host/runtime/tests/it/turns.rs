@@ -104,17 +104,70 @@ async fn a_request_to_the_outside_ends_a_turn_and_is_denied() {
     assert!(lines.iter().any(|l| l.contains(line)), "{lines:?}");
 }
 
-#[tokio::test]
-async fn trailers_come_after_the_batch_before_them() {
-    let mut node = Node::new();
-    let server = turns(&node, "turns-trailers").await;
+/// Asks for trailers and ends its request only later; the answer is there up to its body.
+async fn up_to_the_trailers(server: &Server) -> Client {
     let mut client = Client::connect(server.addr()).await;
-    client.send("GET /trailers HTTP/1.1\r\nhost: test\r\nte: trailers\r\n\r\n").await;
+    let headers = "host: test\r\nte: trailers\r\ntransfer-encoding: chunked";
+    client.send(format!("POST /trailers HTTP/1.1\r\n{headers}\r\n\r\n")).await;
     client.head().await.unwrap();
     assert_eq!(client.next_chunk().await, Ok(Some(b"body".to_vec())));
+    client
+}
+
+#[tokio::test]
+async fn trailers_come_whole_after_the_batch_before_them() {
+    let mut node = Node::new();
+    let server = turns(&node, "turns-trailers").await;
+    let mut client = up_to_the_trailers(&server).await;
+    client.chunk("").await;
     assert_eq!(client.next_chunk().await, Ok(None));
-    client.fields().await.unwrap();
+    let trailers = client.fields().await.unwrap();
+    let shown: Vec<_> = trailers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    assert_eq!(shown, ["x-sum: 42", "x-two: a", "x-two: b"]);
+    assert_eq!(node.counter("t"), 1, "the batch was there first");
     assert_eq!(node.batches(1).await, [["t+1"]]);
+}
+
+#[tokio::test]
+async fn trailers_stay_when_the_batch_before_them_fails() {
+    let node = Node::new();
+    let server = turns(&node, "turns-trailers-fail").await;
+    let mut client = up_to_the_trailers(&server).await;
+    crate::failures::fail_commits(&node).await;
+    client.chunk("").await;
+    assert_eq!(client.next_chunk().await, Err(Cut));
+    assert_eq!(node.counter("t"), 0);
+}
+
+#[tokio::test]
+async fn the_last_byte_of_an_announced_body_leaves_with_its_end() {
+    let mut node = Node::new();
+    let server = turns(&node, "turns-full").await;
+    let mut client = Client::connect(server.addr()).await;
+    client.begin("POST", "/full").await;
+    assert_eq!(client.head().await.unwrap().header("content-length"), Some("6"));
+    assert_eq!(client.exactly(3).await, Ok(b"one".to_vec()));
+    // The guest has written everything; it waits for the rest of the request before it ends its answer.
+    assert_eq!(node.next_batch().await, ["all-written+1"]);
+    client.chunk("").await;
+    assert_eq!(client.exactly(3).await, Ok(b"two".to_vec()));
+    assert_eq!(node.counter("f"), 1, "the batch was there first");
+    assert_eq!(node.batches(1).await, [["f+1"]]);
+    // The connection is as good as new.
+    client.request("GET", "/read").await;
+    assert_eq!(client.answer().await.unwrap().text(), "0");
+}
+
+#[tokio::test]
+async fn a_guest_that_traps_behind_its_last_byte_has_not_answered() {
+    let mut node = Node::new();
+    let server = turns(&node, "turns-full-trap").await;
+    let mut client = Client::connect(server.addr()).await;
+    client.begin("POST", "/full-trap").await;
+    client.head().await.unwrap();
+    client.chunk("").await;
+    assert_eq!(client.rest().await, b"one");
+    assert_eq!(node.batches(1).await, [["all-written+1"]]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Known sequences of increments and commit points, by path.
 
-use numax_sdk::crdt::LwwRegister;
+use numax_sdk::crdt::{GCounter, LwwRegister};
 use numax_sdk::{kv, messaging};
 use test_guests::{answer, incr, response, target, write};
 use wasip2::cli::stdout::get_stdout;
@@ -8,7 +8,7 @@ use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, IncomingRequest, Method, OutgoingBody, OutgoingRequest,
-    ResponseOutparam, Scheme,
+    OutgoingResponse, ResponseOutparam, Scheme,
 };
 use wasip2::io::poll;
 use wasip2::io::streams::{InputStream, StreamError};
@@ -31,7 +31,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Turns {
             "/print" => print(out),
             "/reuse" => reused_handle(out),
             "/out" => outbound(out),
-            "/trailers" => trailers(out),
+            "/trailers" => trailers(&request, out),
             "/wait" => {
                 incr("s");
                 monotonic_clock::subscribe_duration(3_600_000_000_000).block();
@@ -47,6 +47,8 @@ impl wasip2::exports::http::incoming_handler::Guest for Turns {
                 }
             }
             "/late" => late(&request, out),
+            "/full" | "/full-trap" => full(&request, &path, out),
+            "/read" => answer(out, 200, &GCounter::open("a").expect("open").value().expect("value").to_string()),
             "/points" => points(&request, out),
             "/harmless" => harmless(&request, out),
             "/denied-then-ok" => {
@@ -175,14 +177,21 @@ fn outcome(answer: &FutureIncomingResponse) -> String {
     }
 }
 
-fn trailers(out: ResponseOutparam) {
-    let (response, body) = response(200, None);
+fn trailers(request: &IncomingRequest, out: ResponseOutparam) {
+    let headers = Fields::new();
+    headers.set("trailer", &[b"x-sum, x-two".to_vec()]).expect("header");
+    let response = OutgoingResponse::new(headers);
+    let body = response.body().expect("body");
     ResponseOutparam::set(out, Ok(response));
     let stream = body.write().expect("write");
     write(&stream, b"body");
     drop(stream);
+    let incoming = request.consume().expect("consume");
+    test_guests::read_all(&incoming.stream().expect("stream"));
     incr("t");
-    let trailers = Fields::from_list(&[("x-sum".to_owned(), b"42".to_vec())]).expect("fields");
+    let values = [("x-sum", "42"), ("x-two", "a"), ("x-two", "b")];
+    let values = values.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    let trailers = Fields::from_list(&values).expect("fields");
     OutgoingBody::finish(body, Some(trailers)).expect("finish");
 }
 
@@ -199,6 +208,24 @@ fn late(request: &IncomingRequest, out: ResponseOutparam) {
     write(&stream, b"two");
     incr("never");
     drop(stream);
+    OutgoingBody::finish(body, None).expect("finish");
+}
+
+/// The whole announced body, then the whole request body, f, end.
+fn full(request: &IncomingRequest, path: &str, out: ResponseOutparam) {
+    let (response, body) = response(200, Some(6));
+    ResponseOutparam::set(out, Ok(response));
+    let stream = body.write().expect("write");
+    write(&stream, b"one");
+    write(&stream, b"two");
+    drop(stream);
+    incr("all-written");
+    let incoming = request.consume().expect("consume");
+    test_guests::read_all(&incoming.stream().expect("stream"));
+    incr("f");
+    if path == "/full-trap" {
+        panic!("before finish");
+    }
     OutgoingBody::finish(body, None).expect("finish");
 }
 
