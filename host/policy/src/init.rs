@@ -34,7 +34,8 @@ impl Options {
 
 /// The text of a policy for a component with these imports and exports, in the forms
 /// `numax:runtime/crdt@0.2.0` or `numax:runtime/crdt@0.2.0#[method]g-counter.increment`.
-/// With functions given, only the families that are used are granted.
+/// With functions given, only the families that are used are granted, and of these only reading or only writing if
+/// nothing else is called.
 #[must_use]
 pub fn least_policy(imports: &[String], exports: &[String], options: &Options) -> String {
     let wants = Wants { imports, exports };
@@ -62,9 +63,13 @@ pub fn least_policy(imports: &[String], exports: &[String], options: &Options) -
     }
     line(&mut out, "version = 1\n\n[capabilities]");
 
-    grant(&mut out, wants.imports("numax:runtime/kv"), &format!("db.read  = [{keys}]"), "node-local store");
-    grant(&mut out, wants.imports("numax:runtime/kv"), &format!("db.write = [{keys}]"), "");
-    families(&mut out, &wants, &keys);
+    let (reads, writes) = match all {
+        true => (wants.imports(KV), wants.imports(KV)),
+        false => wants.access(KV, None),
+    };
+    grant(&mut out, reads, &format!("db.read  = [{keys}]"), "node-local store");
+    grant(&mut out, writes, &format!("db.write = [{keys}]"), if reads { "" } else { "node-local store" });
+    families(&mut out, &wants, &keys, all);
     grant(&mut out, wants.imports("wasi:keyvalue/"), "keyvalue = [\"default\"]", "stores of wasi:keyvalue");
     option(
         &mut out,
@@ -132,21 +137,60 @@ impl Wants<'_> {
         has(self.exports, interface)
     }
 
-    /// Families whose resource is imported; without function names, all that the interface could.
-    fn uses_family(&self, resource: &str) -> bool {
+    /// Whether functions of an interface that read are imported, and whether such that write: of one resource, or those
+    /// outside of resources. Without function names it is all that the interface could.
+    fn access(&self, interface: &str, resource: Option<&str>) -> (bool, bool) {
         let mut functions = self
             .imports
             .iter()
-            .filter_map(|i| i.strip_prefix("numax:runtime/crdt")?.split_once('#'))
+            .filter(|import| has(std::slice::from_ref(import), interface))
+            .filter_map(|import| Some(import.split_once('#')?.1))
             .peekable();
         if functions.peek().is_none() {
-            return true;
+            let could = self.imports(interface);
+            return (could, could);
         }
-        functions.any(|(_, function)| {
-            let name = function.rsplit(']').next().unwrap_or(function);
-            name.split('.').next() == Some(resource)
-        })
+        let (mut opens, mut reads, mut writes) = (false, false, false);
+        for function in functions.filter(|function| split(function).0 == resource) {
+            match split(function).1 {
+                "open" => opens = true,
+                _ if only_reads(function) => reads = true,
+                _ => writes = true,
+            }
+        }
+        // To open a handle takes either.
+        (reads || opens && !writes, writes)
     }
+}
+
+const KV: &str = "numax:runtime/kv";
+const CRDT: &str = "numax:runtime/crdt";
+
+/// A function's resource, if it has one, and its own name: `[method]g-counter.value`.
+fn split(function: &str) -> (Option<&str>, &str) {
+    let name = function.rsplit(']').next().unwrap_or(function);
+    name.split_once('.').map_or((None, name), |(resource, name)| (Some(resource), name))
+}
+
+/// Whether a function of `numax:runtime/crdt` or `kv` (`[method]g-counter.value`, `get`) needs no more than the grant to
+/// read. One that is not known counts as one that writes: a grant too much, rather than a module that does not run.
+#[must_use]
+pub fn only_reads(function: &str) -> bool {
+    matches!(
+        split(function).1,
+        "value"
+            | "get"
+            | "contains"
+            | "entries"
+            | "elements"
+            | "size"
+            | "read"
+            | "state-vector"
+            | "diff"
+            | "keys"
+            | "exists"
+            | "scan"
+    )
 }
 
 /// True if a name is the interface (with any version or function), or starts with a package when
@@ -158,20 +202,27 @@ fn has(names: &[String], interface: &str) -> bool {
     })
 }
 
-fn families(out: &mut String, wants: &Wants<'_>, keys: &str) {
-    let reads = wants.imports("numax:runtime/changes") || wants.exports("numax:runtime/change-handler");
-    if !wants.imports("numax:runtime/crdt") && !reads {
+fn families(out: &mut String, wants: &Wants<'_>, keys: &str, all: bool) {
+    let told = wants.imports("numax:runtime/changes") || wants.exports("numax:runtime/change-handler");
+    let lists = wants.imports.iter().any(|i| i.strip_prefix(CRDT).is_some_and(|i| i.ends_with("#keys")));
+    if !wants.imports(CRDT) && !told {
         return;
     }
     line(out, "# Replicated values, by family. A list grants read and write.");
     for kind in Kind::ALL {
         let name = kind.config_name();
-        if !wants.imports("numax:runtime/crdt") {
-            line(out, &format!("crdt.{name} = {{ read = [{keys}] }}"));
-        } else if wants.uses_family(kind.wit_name()) {
-            line(out, &format!("crdt.{name} = [{keys}]"));
-        } else if reads {
-            line(out, &format!("# crdt.{name} = {{ read = [{keys}] }}"));
+        let (mut reads, writes) = wants.access(CRDT, Some(kind.wit_name()));
+        let uses = reads || writes;
+        // Whoever lists the keys of a family, or is told of its changes, reads it; of families that it does not use
+        // that can only be guessed.
+        reads |= uses && (told || lists) || told && !wants.imports(CRDT);
+        match (reads, writes) {
+            _ if all && uses => line(out, &format!("crdt.{name} = [{keys}]")),
+            (true, true) => line(out, &format!("crdt.{name} = [{keys}]")),
+            (true, false) => line(out, &format!("crdt.{name} = {{ read = [{keys}] }}")),
+            (false, true) => line(out, &format!("crdt.{name} = {{ write = [{keys}] }}")),
+            (false, false) if told || lists => line(out, &format!("# crdt.{name} = {{ read = [{keys}] }}")),
+            (false, false) => {}
         }
     }
 }

@@ -24,14 +24,15 @@ pub(crate) fn run(args: &PolicyArgs) -> Result<(), Failure> {
 const INTERPRETED: u64 = 10 << 20;
 
 fn init(module: &Path, grant_all: bool, force: bool, stdout: bool) -> Result<(), Failure> {
-    let surface = component::surface(module).map_err(Failure::failed)?;
+    let exports = component::surface(module).map_err(Failure::failed)?.exports;
+    let imports = component::imported_functions(module).map_err(Failure::failed)?;
     let name = module.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let mut options = Options { grant_all, ..Options::least(&name) };
     if fs::metadata(module).is_ok_and(|file| file.len() > INTERPRETED) {
         options.cpu_ms_per_run = 500;
         options.memory_max_mb = 256;
     }
-    let text = least_policy(&surface.imports, &surface.exports, &options);
+    let text = least_policy(&imports, &exports, &options);
     if stdout {
         print(text.trim_end());
         return Ok(());

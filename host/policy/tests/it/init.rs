@@ -15,6 +15,7 @@ fn read(text: &str) -> Policy {
 const IMPORTS: &[&str] = &[
     "numax:runtime/crdt@0.2.0",
     "numax:runtime/crdt@0.2.0#[static]g-counter.open",
+    "numax:runtime/crdt@0.2.0#[method]g-counter.value",
     "numax:runtime/crdt@0.2.0#[method]or-set.add",
     "wasi:random/insecure-seed@0.2.6",
     "wasi:clocks/monotonic-clock@0.2.0",
@@ -33,8 +34,8 @@ fn the_least_policy_of_a_web_counter() {
     assert_eq!(
         policy.grants(),
         [
-            r#"crdt.gcounter = ["visits:*"]"#,
-            r#"crdt.orset = ["visits:*"]"#,
+            r#"crdt.gcounter = { read = ["visits:*"] }"#,
+            r#"crdt.orset = { write = ["visits:*"] }"#,
             "network.serve = true",
             "random = true",
             "time = true",
@@ -44,6 +45,37 @@ fn the_least_policy_of_a_web_counter() {
     assert_eq!(policy.quotas().cpu_ms_per_run, Some(50));
     assert!(text.contains("# network.outbound"), "{text}");
     assert!(text.contains("# env    = [\"VISITS_*\"]"), "{text}");
+}
+
+#[test]
+fn reading_and_writing_are_granted_by_what_is_called() {
+    let grants = |functions: &[&str], exports: &[&str]| {
+        let imports: Vec<_> = functions.iter().map(|f| format!("numax:runtime/{f}")).collect();
+        read(&least_policy(&imports, &names(exports), &Options::least("m"))).grants()
+    };
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["crdt@0.2.0#[method]g-counter.value"], &[r#"crdt.gcounter = { read = ["m:*"] }"#]),
+        (&["crdt@0.2.0#[static]g-counter.open"], &[r#"crdt.gcounter = { read = ["m:*"] }"#]),
+        (
+            &["crdt@0.2.0#[static]g-counter.open", "crdt@0.2.0#[method]g-counter.increment"],
+            &[r#"crdt.gcounter = { write = ["m:*"] }"#],
+        ),
+        (
+            &["crdt@0.2.0#[method]g-counter.increment", "crdt@0.2.0#[method]g-counter.value"],
+            &[r#"crdt.gcounter = ["m:*"]"#],
+        ),
+        (&["crdt@0.2.0#[method]or-set.add", "crdt@0.2.0#keys"], &[r#"crdt.orset = ["m:*"]"#]),
+        (&["crdt@0.2.0#[method]text.of-a-later-version"], &[r#"crdt.text = { write = ["m:*"] }"#]),
+        (&["kv@0.2.0#get"], &[r#"db.read = ["m:*"]"#]),
+        (&["kv@0.2.0#delete-prefix"], &[r#"db.write = ["m:*"]"#]),
+        (&["kv@0.2.0#scan", "kv@0.2.0#set"], &[r#"db.read = ["m:*"]"#, r#"db.write = ["m:*"]"#]),
+    ];
+    for (functions, granted) in cases {
+        assert_eq!(grants(functions, &[]), *granted, "{functions:?}");
+    }
+    // A handler of changes reads what it writes, too.
+    let handler = ["numax:runtime/change-handler@0.2.0"];
+    assert_eq!(grants(&["crdt@0.2.0#[method]or-set.add"], &handler), [r#"crdt.orset = ["m:*"]"#]);
 }
 
 #[test]
