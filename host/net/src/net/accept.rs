@@ -44,6 +44,10 @@ async fn admit(shared: Arc<Shared>, addr: SocketAddr, handshake: Handshake, _per
         () = shared.stopping.cancelled() => return connection.close(Closed::here(CloseCode::SHUTDOWN, "shutting down")),
     };
     match heard {
+        Ok(Ok(instance)) if shared.is_this_process(&connection, instance) => {
+            // Whoever dialled, which is this very node, reports it.
+            connection.close(Closed::here(CloseCode::REFUSED, Refusal::SelfConnection.kind()));
+        }
         Ok(Ok(instance)) => {
             // A duplicate was closed with its reason; it is no problem.
             let _ = shared.register(connection, instance, false);

@@ -41,9 +41,14 @@ pub(super) async fn run(shared: Arc<Shared>, target: PeerAddr) {
     loop {
         if let Some(peer) = lives_there {
             let unlinked = until_unlinked(&shared, peer);
-            match target.node {
+            let ended = match target.node {
                 Some(_) => unlinked.await,
-                None => drop(timeout(LOOK_AGAIN, unlinked).await),
+                None => timeout(LOOK_AGAIN, unlinked).await.unwrap_or(false),
+            };
+            if ended {
+                // A peer that ends is not there at once again; nodes that end together would only hold each other up
+                // with handshakes that nobody answers.
+                sleep(backoff.next_wait()).await;
             }
         }
         match attempt(&shared, &target).await {
@@ -65,11 +70,14 @@ pub(super) async fn run(shared: Arc<Shared>, target: PeerAddr) {
     }
 }
 
-/// Waits until there is no link with a peer.
-async fn until_unlinked(shared: &Shared, peer: NodeId) {
+/// Waits until there is no link with a peer; whether there was one.
+async fn until_unlinked(shared: &Shared, peer: NodeId) -> bool {
+    let mut ended = false;
     while let Some(link) = shared.link_with(peer) {
         link.done.cancelled().await;
+        ended = true;
     }
+    ended
 }
 
 /// Tries the addresses of a name in order until one gives a new link.
@@ -142,6 +150,10 @@ async fn connect(
             Ok(Attempt::Already(peer))
         }
         Closed::Here { code: CloseCode::SHUTDOWN, .. } => Ok(Attempt::Failed),
+        // Nobody else refuses somebody with our key on the link.
+        Closed::Peer { code: CloseCode::REFUSED, .. } if peer == shared.own => {
+            Err(Problem::Refused(Refusal::SelfConnection))
+        }
         Closed::Peer { code: CloseCode::REFUSED, reason } => Err(Problem::Refused(Refusal::ByPeer(reason))),
         other => Err(Problem::Link(other)),
     }

@@ -106,6 +106,11 @@ impl Shared {
         free.then(|| Claim { shared: Arc::clone(self), peer })
     }
 
+    /// Whether the other end is this very process, and not one with a copy of its key.
+    pub(super) fn is_this_process(&self, connection: &Arc<dyn Connection>, instance: u64) -> bool {
+        connection.peer() == self.own && instance == self.instance
+    }
+
     /// Makes an authenticated connection, on which READY was heard, the link with its peer, if it is the one to keep.
     ///
     /// # Errors

@@ -34,7 +34,8 @@ use crate::{
 /// Asked of the kernel for each socket, best effort: bursts of many peers should wait in the kernel, not be lost.
 const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 
-/// How long a closing endpoint waits for its last packets to leave.
+/// How long a closing endpoint waits for its last packets to leave, and for its socket. What was queued has been delivered
+/// by then; this is about telling peers of the end.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// The name that TLS wants; it is neither sent nor compared.
@@ -225,20 +226,17 @@ impl Transport for QuicTransport {
         for bound in &all {
             bound.endpoint.close(CloseCode::SHUTDOWN.0.into(), b"shutting down");
         }
-        let told = async {
+        let closed = async {
             for bound in &all {
                 bound.endpoint.wait_idle().await;
             }
-        };
-        let _ = timeout(CLOSE_WAIT, told).await;
-        let sockets: Vec<_> = all.into_iter().map(|bound| bound.socket).collect();
-        // quinn's own task lets go of the socket a moment after the last handle; the port is free only then.
-        let freed = async {
+            // quinn's own task lets go of the socket a moment after the last handle; the port is free only then.
+            let sockets: Vec<_> = all.into_iter().map(|bound| bound.socket).collect();
             while sockets.iter().any(|socket| socket.strong_count() > 0) {
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        let _ = timeout(CLOSE_WAIT, freed).await;
+        let _ = timeout(CLOSE_WAIT, closed).await;
     }
 }
 

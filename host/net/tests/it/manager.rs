@@ -256,6 +256,17 @@ async fn a_node_does_not_talk_to_itself() {
 }
 
 #[tokio::test]
+async fn two_processes_with_one_key_get_a_link_on_which_they_can_tell() {
+    let cluster = Cluster::new();
+    // A copy of a datastore: also where only known nodes are let in, of which the own is none.
+    let config = || NetConfig { allowed: Some(Vec::new()), ..cluster.config("node") };
+    let mut node = Node::start(config());
+    let mut copy = Node::start(NetConfig { peers: vec![node.at()], ..config() });
+    let ((_, peer, _), (_, other, _)) = tokio::join!(node.up(), copy.up());
+    assert_eq!((peer, other), (node.id(), node.id()));
+}
+
+#[tokio::test]
 async fn a_name_without_address_and_an_address_without_node_are_reported() {
     let cluster = Cluster::new();
     let mut config = cluster.config("node");

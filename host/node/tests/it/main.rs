@@ -4,4 +4,5 @@
 
 mod cluster;
 mod config;
+mod duplicate;
 mod world;

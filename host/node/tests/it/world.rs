@@ -8,7 +8,7 @@ use numax_crdt::Key;
 use numax_net::ca::{self, CaOptions, IssueOptions};
 use numax_node::config::{Inputs, load};
 use numax_node::{Node, NodeError};
-use numax_replica::{Draft, Replica};
+use numax_replica::{CommitError, Draft, Replica};
 
 /// A folder with one authority.
 pub struct World {
@@ -68,6 +68,11 @@ impl Running {
 
     /// Increments a counter, in a batch of its own.
     pub async fn increment(&self, key: &str, by: u64) {
+        self.try_increment(key, by).await.unwrap();
+    }
+
+    /// The same where it may fail.
+    pub async fn try_increment(&self, key: &str, by: u64) -> Result<(), CommitError> {
         let replica = self.replica.clone();
         let key = Key::new(key.as_bytes().to_vec()).unwrap();
         let batch = tokio::task::spawn_blocking(move || {
@@ -76,7 +81,7 @@ impl Running {
             draft.g_counter_increment(&key, by).unwrap();
             draft.take()
         });
-        self.replica.commit(batch.await.unwrap()).await.unwrap();
+        self.replica.commit(batch.await.unwrap()).await.map(drop)
     }
 
     pub async fn value(&self, key: &str) -> u64 {
