@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -104,9 +105,12 @@ func handle(change func(*http.Request) error) http.HandlerFunc {
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		default:
-			body, _ := json.Marshal(s) // numbers and strings always can
+			var body bytes.Buffer
+			out := json.NewEncoder(&body)
+			out.SetEscapeHTML(false)
+			out.Encode(s) // numbers and strings always can
 			w.Header().Set("Content-Type", "application/json")
-			w.Write(body)
+			w.Write(bytes.TrimSuffix(body.Bytes(), []byte("\n")))
 		}
 	}
 }

@@ -29,7 +29,7 @@ export default {
   fetch(request) {
     const { pathname, searchParams } = new URL(request.url);
     const language = /^\/languages\/([^/]+)$/.exec(pathname)?.[1];
-    if (request.method === 'GET' && pathname === '/') {
+    if (['GET', 'HEAD'].includes(request.method) && pathname === '/') {
       // Nothing to change.
     } else if (request.method === 'POST' && pathname === '/visits') {
       const by = number(searchParams.get('by') ?? '1');

@@ -10,7 +10,7 @@ languages = Set("demo:languages")
 
 def http(request: Request) -> Response:
     match request.method, request.path.split("/")[1:]:
-        case "GET", [""]:
+        case "GET" | "HEAD", [""]:
             pass
         case "POST", ["visits"]:
             by = number(request.param("by", "1"))

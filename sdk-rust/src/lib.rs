@@ -54,6 +54,7 @@ mod error;
 pub mod events;
 mod handlers;
 pub mod http;
+pub mod json;
 pub mod kv;
 pub mod messaging;
 pub mod module;

@@ -3,12 +3,13 @@
 use numax_sdk::Result;
 use numax_sdk::crdt::{GCounter, OrSet};
 use numax_sdk::http::{IntoResponse, Request, Response};
+use numax_sdk::json;
 
 numax_sdk::on_http!(handle);
 
 fn handle(request: Request) -> Result<Response> {
     match (request.method(), request.path()) {
-        ("GET", "/") => {}
+        ("GET" | "HEAD", "/") => {}
         ("POST", "/visits") => {
             let Ok(by) = request.param("by").map_or(Ok(1), |by| by.parse()) else {
                 return Ok((400, "by is not a number from 0 to 2^64-1\n").into_response());
@@ -38,21 +39,7 @@ fn state() -> Result<Response> {
     let visits = GCounter::open("demo:visits")?.value()?;
     let mut languages = Vec::new();
     for element in OrSet::open("demo:languages")?.elements() {
-        languages.push(quoted(&String::from_utf8_lossy(&element?)));
+        languages.push(json::text(&String::from_utf8_lossy(&element?)));
     }
     Ok(Response::json(format!(r#"{{"visits":{visits},"languages":[{}]}}"#, languages.join(","))))
-}
-
-/// A string of JSON.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
