@@ -1,6 +1,6 @@
 // Replicated values.
 
-import { GCounter, LwwMap, LwwRegister, OrSet, PnCounter, keys as hostKeys } from 'numax:runtime/crdt@0.2.0';
+import { GCounter, LwwMap, LwwRegister, OrSet, PnCounter, Rga, keys as hostKeys } from 'numax:runtime/crdt@0.2.0';
 import { call } from './errors.js';
 import { on } from './handles.js';
 import { PAGE, walk } from './pages.js';
@@ -134,11 +134,53 @@ class ReplicatedSet extends Value {
   }
 }
 
+class ReplicatedList extends Value {
+  get(id) {
+    const i = string(id, 'an id');
+    return on(Rga, 'l', this.key, (h) => h.get(i));
+  }
+  getText(id) {
+    return text(this.get(id));
+  }
+  push(value) {
+    const v = bytes(value, 'the value');
+    return on(Rga, 'l', this.key, (h) => h.push(v));
+  }
+  insert(value, after) {
+    const v = bytes(value, 'the value');
+    const a = after === undefined ? undefined : string(after, 'an id');
+    return on(Rga, 'l', this.key, (h) => h.insert(a, v));
+  }
+  delete(id) {
+    const i = string(id, 'an id');
+    on(Rga, 'l', this.key, (h) => h.remove(i));
+  }
+  clear() {
+    on(Rga, 'l', this.key, (h) => h.clear());
+  }
+  get size() {
+    return safe(on(Rga, 'l', this.key, (h) => h.size()), 'the size');
+  }
+  entries() {
+    return walk((after) => on(Rga, 'l', this.key, (h) => h.entries(after, PAGE)), 'entries');
+  }
+  *values() {
+    for (const [, value] of this.entries()) yield value;
+  }
+  *texts() {
+    for (const value of this.values()) yield text(value);
+  }
+  [Symbol.iterator]() {
+    return this.values();
+  }
+}
+
 export const counter = (key) => new Counter(key);
 export const pnCounter = (key) => new UpDownCounter(key);
 export const register = (key) => new Register(key);
 export const map = (key) => new ReplicatedMap(key);
 export const set = (key) => new ReplicatedSet(key);
+export const list = (key) => new ReplicatedList(key);
 
 export function keys(kind, prefix = '') {
   if (!KINDS.includes(kind)) throw new TypeError(`the kind must be one of ${KINDS.join(', ')}, not ${String(kind)}`);

@@ -100,6 +100,32 @@ export interface ReplicatedSet extends Iterable<Uint8Array> {
   texts(): Generator<string, void, undefined>;
 }
 
+/**
+ * An ordered list. Elements have ids that never change, and are inserted behind one another. Of what several nodes insert
+ * at one place at the same time, each one's run stays whole.
+ */
+export interface ReplicatedList extends Iterable<Uint8Array> {
+  readonly key: string;
+  /** The number of elements. */
+  readonly size: number;
+  /** Inserts at the end and gives the new element's id. */
+  push(value: Data): string;
+  /** Inserts right behind the element with the id `after`, or at the head, and gives the new element's id. */
+  insert(value: Data, after?: string): string;
+  get(id: string): Uint8Array | undefined;
+  /** An element read as UTF-8. */
+  getText(id: string): string | undefined;
+  /** Removes an element. Throws `not-found` when it is none any more. */
+  delete(id: string): void;
+  clear(): void;
+  /** All elements in order, each with its id. */
+  entries(): Generator<[string, Uint8Array], void, undefined>;
+  /** All elements in order. */
+  values(): Generator<Uint8Array, void, undefined>;
+  /** All elements in order, read as UTF-8. */
+  texts(): Generator<string, void, undefined>;
+}
+
 /** The grow-only counter of this key. */
 export function counter(key: string): Counter;
 /** The counter of this key that goes both ways. */
@@ -110,6 +136,8 @@ export function register(key: string): Register;
 export function map(key: string): ReplicatedMap;
 /** The set of this key. */
 export function set(key: string): ReplicatedSet;
+/** The list of this key. */
+export function list(key: string): ReplicatedList;
 /** The keys of one family below `prefix` that this module may read, in byte order. */
 export function keys(kind: Kind, prefix?: string): Generator<string, void, undefined>;
 

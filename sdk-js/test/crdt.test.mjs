@@ -63,6 +63,24 @@ test('registers, maps and sets', () => {
   assert.deepEqual([...s.texts()], ['b', '\ufffd']);
 });
 
+test('lists', () => {
+  const l = nx.list('l');
+  const first = l.push('b');
+  l.insert('a');
+  const second = l.insert('c', first);
+  for (let i = 0; i < 1000; i++) l.push('d');
+  assert.deepEqual([l.size, [...l].length, [...l.texts()].slice(0, 4).join('')], [1003, 1003, 'abcd']);
+  assert.deepEqual([...l.entries()].slice(1, 3).map(([id]) => id), [first, second]);
+  assert.deepEqual([l.getText(first), l.get('other')], ['b', undefined]);
+  l.delete(first);
+  for (const call of [() => l.delete(first), () => l.insert('x', first)]) {
+    assert.throws(call, (e) => e instanceof nx.NumaxError && e.code === 'not-found');
+  }
+  assert.throws(() => l.insert('x', null), TypeError);
+  l.clear();
+  assert.equal(l.size, 0);
+});
+
 test('large results come page by page', () => {
   const keys = [...nx.keys('or-set', 'k')];
   assert.deepEqual([keys.length, keys[0], keys.at(-1)], [1200, 'k0000', 'k1199']);

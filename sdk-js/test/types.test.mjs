@@ -31,6 +31,7 @@ test('the types describe every method', async () => {
     Register: nx.register,
     ReplicatedMap: nx.map,
     ReplicatedSet: nx.set,
+    ReplicatedList: nx.list,
   };
   for (const [name, make] of Object.entries(pairs)) {
     assert.deepEqual([...new Set(members(name))].sort(), real(make('k')), name);

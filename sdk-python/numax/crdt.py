@@ -165,6 +165,54 @@ class Set(_Value):
         self._do("clear")
 
 
+class List(_Value):
+    """An ordered list. Elements have ids that never change, and are inserted behind one another. Of what several nodes
+    insert at one place at the same time, each one's run stays whole."""
+
+    _family = _crdt.Rga
+
+    def append(self, value: Data) -> str:
+        """Inserts at the end and gives the new element's id."""
+        return str(self._do("push", data(value, "the value")))
+
+    def insert(self, value: Data, after: str | None = None) -> str:
+        """Inserts right behind the element with the id `after` (None: at the head) and gives the new element's id.
+        Raises `NotFound` when there is no such element any more."""
+        place = None if after is None else text(after, "an id")
+        return str(self._do("insert", place, data(value, "the value")))
+
+    def get(self, id: str) -> bytes | None:
+        """The value of the element with this id, None if there is none."""
+        value: bytes | None = self._do("get", text(id, "an id"))
+        return value
+
+    def get_text(self, id: str) -> str | None:
+        """The value of an element read as UTF-8."""
+        return _decode(self.get(id))
+
+    def remove(self, id: str) -> None:
+        """Removes the element with this id. Raises `NotFound` when there is none any more."""
+        self._do("remove", text(id, "an id"))
+
+    def __len__(self) -> int:
+        return int(self._do("size"))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (value for _, value in self.items())
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """All elements in order: their ids and their values."""
+        return pages(lambda after: self._do("entries", after, PAGE), "entries")
+
+    def texts(self) -> Iterator[str]:
+        """All values in order, read as UTF-8."""
+        return (value.decode(errors="replace") for value in self)
+
+    def clear(self) -> None:
+        """Removes all elements that this node has seen."""
+        self._do("clear")
+
+
 def keys(kind: Kind, prefix: str = "") -> Iterator[str]:
     """The keys of one family below `prefix` that this module may read, in byte order."""
     host_kind, prefix = to_host(kind), text(prefix, "the prefix")

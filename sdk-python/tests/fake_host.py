@@ -161,6 +161,36 @@ class OrSet(Resource):
         return page(sorted(self.state), after, limit, "elements")
 
 
+class Rga(Resource):
+    empty = list
+    made = 0
+
+    def index(self, id: str) -> int:
+        for at, (other, _) in enumerate(self.state):
+            if other == id:
+                return at
+        raise Err(Error_NotFound())
+
+    def insert(self, after: Any, value: bytes) -> str:
+        at = 0 if after is None else self.index(after) + 1
+        Rga.made += 1
+        self.state.insert(at, (f"{Rga.made:04}", value))
+        return f"{Rga.made:04}"
+
+    def push(self, value: bytes) -> str:
+        return self.insert(self.state[-1][0] if self.state else None, value)
+
+    def get(self, id: str) -> Any:
+        return dict(self.state).get(id)
+
+    def remove(self, id: str) -> None:
+        del self.state[self.index(id)]
+
+    def entries(self, after: Any, limit: int) -> Any:
+        at = 0 if after is None else self.index(after) + 1
+        return page(self.state[at:], None, limit, "entries", lambda e: e[0])
+
+
 CrdtKind = enum.Enum("CrdtKind", "G_COUNTER PN_COUNTER LWW_REGISTER LWW_MAP OR_SET RGA TEXT")
 OpKind = enum.Enum("OpKind", "INCREMENT DECREMENT SET REMOVE ADD INSERT EDIT CLEAR")
 Scope = enum.Enum("Scope", "EVERY_NODE ONCE_PER_CLUSTER")
@@ -320,7 +350,7 @@ _module("wit_world")
 _imports = {
     "common": {"CrdtKind": CrdtKind, "OpKind": OpKind},
     "crdt": {
-        "GCounter": GCounter, "PnCounter": PnCounter, "LwwRegister": LwwRegister, "LwwMap": LwwMap, "OrSet": OrSet,
+        "GCounter": GCounter, "PnCounter": PnCounter, "LwwRegister": LwwRegister, "LwwMap": LwwMap, "OrSet": OrSet, "Rga": Rga,
         "keys": lambda kind, prefix, after, limit: page([f"{prefix}{i:04}" for i in range(1200)], after, limit, "keys"),
     },
     "kv": {

@@ -2,7 +2,7 @@ import unittest
 
 from . import fake_host
 from numax import (
-    Change, Counter, Denied, Invalid, Map, NotFound, NumaxError, PnCounter, Register, Set, cron, every, grants, keys, kv,
+    Change, Counter, Denied, Invalid, List, Map, NotFound, NumaxError, PnCounter, Register, Set, cron, every, grants, keys, kv,
     module_id, peers, self_id, watch,
 )
 from numax._host import MAX_HANDLES
@@ -83,6 +83,26 @@ class Families(unittest.TestCase):
         self.assertEqual(list(elements.texts()), ["b", "\ufffd"])
         elements.discard("b")
         self.assertEqual(list(elements), [b"\xff"])
+
+    def test_list(self) -> None:
+        elements = List("l")
+        first = elements.append("b")
+        elements.insert("a")
+        second = elements.insert(b"c", first)
+        for _ in range(1000):
+            elements.append("d")
+        self.assertEqual((len(elements), len(list(elements)), "".join(elements.texts())[:4]), (1003, 1003, "abcd"))
+        self.assertEqual([id for id, _ in elements.items()][1:3], [first, second])
+        self.assertEqual((elements.get_text(first), elements.get("other")), ("b", None))
+        elements.remove(first)
+        with self.assertRaises(NotFound):
+            elements.remove(first)
+        with self.assertRaises(NotFound):
+            elements.insert("x", first)
+        with self.assertRaises(TypeError):
+            elements.insert("x", 5)  # type: ignore[arg-type]
+        elements.clear()
+        self.assertEqual(len(elements), 0)
 
     def test_pages(self) -> None:
         found = list(keys("or-set", "k"))

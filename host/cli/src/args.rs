@@ -184,6 +184,9 @@ pub(crate) struct PrintArgs {
     /// Prints a set at the end (repeat)
     #[arg(long, value_name = "KEY")]
     pub print_orset: Vec<String>,
+    /// Prints a list at the end (repeat)
+    #[arg(long, value_name = "KEY")]
+    pub print_rga: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
 //! What the runtime needs of the node around it.
 
 use numax_crdt::NodeId;
-use numax_replica::Replica;
-use std::time::Duration;
+use numax_replica::{IdSeed, Replica};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The node, as modules see it. Implemented by the node; tests have a small one of their own.
 #[async_trait::async_trait]
@@ -21,6 +21,13 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The members of the cluster that this node knows, itself left out.
     fn peers(&self) -> Vec<PeerView>;
+
+    /// What the id of a new list element is made of. By the system's clock and random numbers if the node does not say
+    /// otherwise.
+    fn id_seed(&self) -> IdSeed {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        IdSeed { now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), random: rand::random() }
+    }
 }
 
 /// A member of the cluster.

@@ -3,7 +3,7 @@
 import { register } from 'node:module';
 
 const modules = {
-  'numax:runtime/crdt@0.2.0': ['GCounter', 'PnCounter', 'LwwRegister', 'LwwMap', 'OrSet', 'keys'],
+  'numax:runtime/crdt@0.2.0': ['GCounter', 'PnCounter', 'LwwRegister', 'LwwMap', 'OrSet', 'Rga', 'keys'],
   'numax:runtime/kv@0.2.0': ['get', 'set', 'delete', 'deletePrefix', 'exists', 'scan'],
   'numax:runtime/events@0.2.0': ['every', 'cron', 'watch', 'subscribe'],
   'numax:runtime/cluster@0.2.0': ['selfId', 'peers'],
@@ -76,6 +76,7 @@ const counting = {
   },
 };
 const store = new Map();
+let made = 0;
 
 globalThis.fakeHost = {
   'numax:runtime/crdt@0.2.0': {
@@ -138,6 +139,36 @@ globalThis.fakeHost = {
       },
       elements(after, limit) {
         return page([...this.state.values()], after, limit, 'elements');
+      },
+    }),
+    Rga: family('l', () => [], {
+      insert(after, v) {
+        const at = after === undefined ? 0 : this.state.findIndex(([id]) => id === after) + 1;
+        if (after !== undefined && at === 0) throw refusal('not-found');
+        const id = `id${++made}`;
+        this.state.splice(at, 0, [id, v]);
+        return id;
+      },
+      push(v) {
+        this.state.push([`id${++made}`, v]);
+        return `id${made}`;
+      },
+      get(id) {
+        return this.state.find(([other]) => other === id)?.[1];
+      },
+      remove(id) {
+        const at = this.state.findIndex(([other]) => other === id);
+        if (at < 0) throw refusal('not-found');
+        this.state.splice(at, 1);
+      },
+      clear() {
+        this.state.length = 0;
+      },
+      size() {
+        return BigInt(this.state.length);
+      },
+      entries(after, limit) {
+        return page(this.state, after, limit, 'entries', ([id]) => id);
       },
     }),
     keys: (kind, prefix, after, limit) =>

@@ -8,11 +8,13 @@
 //! node. Several increments of one counter in a turn cost as much as one.
 
 mod counter;
+mod list;
 mod map;
 mod register;
 mod set;
 
 pub use counter::{GCounter, PnCounter};
+pub use list::Rga;
 pub use map::LwwMap;
 pub use register::LwwRegister;
 pub use set::OrSet;

@@ -38,9 +38,9 @@ fn a_module_that_is_not_built_names_the_command() {
 #[test]
 fn values_are_printed_in_their_formats() {
     let folder = tempfile::tempdir().unwrap();
-    let line = "run --data d --print-gcounter a --print-pncounter b --print-lww-register c --print-lww-map d --print-orset e";
+    let line = "run --data d --print-gcounter a --print-pncounter b --print-lww-register c --print-lww-map d --print-orset e --print-rga f";
     let ended = run(folder.path(), &line.split(' ').collect::<Vec<_>>()).expect(0, &[]);
-    assert_eq!(ended.out, "a = 0\nb = 0\nc = <unset>\nd = {}\ne = []\n");
+    assert_eq!(ended.out, "a = 0\nb = 0\nc = <unset>\nd = {}\ne = []\nf = []\n");
 }
 
 #[test]

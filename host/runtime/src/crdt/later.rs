@@ -1,9 +1,9 @@
-//! Lists and texts: linked, so that components which use them load, and answering that this version has none.
+//! Texts: linked, so that components which use them load, and answering that this version has none.
 //!
 //! `open` checks the policy first, so that a missing grant shows today and not when they arrive. It never makes a
 //! handle, so the other calls cannot be reached.
 
-use super::{Answer, CrdtCtx, Rga, Text};
+use super::{Answer, CrdtCtx, Text};
 use crate::bindings::host::crdt;
 use crate::session::SessionError;
 use numax_crdt::Kind;
@@ -12,58 +12,6 @@ use wasmtime::component::Resource;
 
 fn later<T>(what: &str) -> Answer<T> {
     Ok(Err(SessionError::not_in_this_version(what).into()))
-}
-
-impl crdt::HostRga for CrdtCtx<'_> {
-    async fn open(&mut self, key: String) -> Answer<Resource<Rga>> {
-        match self.session.open_value(Kind::Rga, key) {
-            Ok(_) => later("crdt.rga"),
-            Err(e) => Ok(Err(e.into())),
-        }
-    }
-
-    async fn insert(
-        &mut self,
-        _this: Resource<Rga>,
-        _after: Option<String>,
-        _value: Vec<u8>,
-    ) -> Answer<String> {
-        later("crdt.rga")
-    }
-
-    async fn push(&mut self, _this: Resource<Rga>, _value: Vec<u8>) -> Answer<String> {
-        later("crdt.rga")
-    }
-
-    async fn get(&mut self, _this: Resource<Rga>, _id: String) -> Answer<Option<Vec<u8>>> {
-        later("crdt.rga")
-    }
-
-    async fn remove(&mut self, _this: Resource<Rga>, _id: String) -> Answer<()> {
-        later("crdt.rga")
-    }
-
-    async fn entries(
-        &mut self,
-        _this: Resource<Rga>,
-        _after: Option<String>,
-        _limit: u32,
-    ) -> Answer<crdt::RgaPage> {
-        later("crdt.rga")
-    }
-
-    async fn size(&mut self, _this: Resource<Rga>) -> Answer<u64> {
-        later("crdt.rga")
-    }
-
-    async fn clear(&mut self, _this: Resource<Rga>) -> Answer<()> {
-        later("crdt.rga")
-    }
-
-    async fn drop(&mut self, this: Resource<Rga>) -> Result<()> {
-        self.table.delete(this)?;
-        Ok(())
-    }
 }
 
 impl crdt::HostText for CrdtCtx<'_> {

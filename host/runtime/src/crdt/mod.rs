@@ -4,6 +4,7 @@
 
 mod collections;
 mod later;
+mod lists;
 mod scalars;
 
 use crate::bindings::host::common::{CrdtKind, Error};
@@ -61,10 +62,9 @@ handles! {
     LwwMap,
     /// Handle of an or-set.
     OrSet,
+    /// Handle of an rga.
+    Rga,
 }
-
-/// Handle of an rga; none is made in this version.
-pub enum Rga {}
 
 /// Handle of a text; none is made in this version.
 pub enum Text {}

@@ -57,7 +57,7 @@ enum Shows {
 type Case = (&'static str, &'static str, Shows, &'static str);
 
 /// Functions that need a grant, but can only be called on a handle that no grant of this version gives out.
-const WITHOUT_HANDLE: &[&str] = &["numax:runtime/crdt#[method]rga.", "numax:runtime/crdt#[method]text."];
+const WITHOUT_HANDLE: &[&str] = &["numax:runtime/crdt#[method]text."];
 
 /// Functions whose answer says nothing that would have to be denied.
 const SAYS_NOTHING: &[&str] =
@@ -79,7 +79,6 @@ fn cases() -> Vec<Case> {
         ("numax:runtime/kv#delete-prefix", r#"db.write = ["xy*", "x"]"#, Answer, r#"db.write = ["x*"]"#),
         ("numax:runtime/crdt#keys", "", Answer, r#"crdt.gcounter = { read = ["x*"] }"#),
         ("numax:runtime/crdt#keys", r#"crdt.orset = ["*"]"#, Answer, r#"crdt.gcounter = { read = ["x*"] }"#),
-        ("numax:runtime/crdt#[static]rga.open", "", Answer, r#"crdt.rga = ["x"]"#),
         ("numax:runtime/crdt#[static]text.open", "", Answer, r#"crdt.text = ["x"]"#),
         ("numax:runtime/cluster#peers", "", Answer, "net.peers = true"),
         ("numax:runtime/messaging#publish", "", Answer, r#"messaging.publish = ["x"]"#),
@@ -122,6 +121,7 @@ fn families() -> Vec<Case> {
         ("lww-register", "lww_register", &["get"], &["set", "clear", "compare-and-set"]),
         ("lww-map", "lww_map", &["get", "contains", "entries", "size"], &["set", "remove", "clear"]),
         ("or-set", "orset", &["contains", "elements", "size"], &["add", "remove", "clear"]),
+        ("rga", "rga", &["get", "entries", "size"], &["insert", "push", "remove", "clear"]),
     ] {
         let name = |f: String| -> &'static str { f.leak() };
         let both = name(format!("crdt.{grant} = [\"x\"]"));
@@ -202,7 +202,7 @@ async fn every_denial_names_its_line() {
 async fn with_its_grant_nothing_is_denied() {
     let node = Node::new();
     let server = calls(&node, "denials-granted", EVERYTHING).await;
-    let later = ["feed.open", "rga.open", "text.open", "cron", "publish", "events#subscribe"];
+    let later = ["feed.open", "text.open", "cron", "publish", "events#subscribe"];
     for (function, ..) in cases() {
         if function.starts_with("wasi:http") || function.starts_with("wasi:sockets") {
             continue;

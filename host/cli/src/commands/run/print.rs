@@ -8,8 +8,15 @@ use crate::args::PrintArgs;
 impl PrintArgs {
     /// True if nothing is to be printed.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { print_gcounter, print_pncounter, print_lww_register, print_lww_map, print_orset } = self;
-        [print_gcounter, print_pncounter, print_lww_register, print_lww_map, print_orset]
+        let Self {
+            print_gcounter,
+            print_pncounter,
+            print_lww_register,
+            print_lww_map,
+            print_orset,
+            print_rga,
+        } = self;
+        [print_gcounter, print_pncounter, print_lww_register, print_lww_map, print_orset, print_rga]
             .iter()
             .all(|keys| keys.is_empty())
     }
@@ -40,6 +47,9 @@ pub(crate) fn lines(reader: Reader, wanted: &PrintArgs) -> Result<Vec<String>, S
     }
     for name in &wanted.print_orset {
         lines.push(format!("{name} = [{}]", elements(&mut draft, &key(name)?).map_err(text)?));
+    }
+    for name in &wanted.print_rga {
+        lines.push(format!("{name} = [{}]", list(&mut draft, &key(name)?).map_err(text)?));
     }
     Ok(lines)
 }
@@ -77,6 +87,19 @@ fn elements(draft: &mut Draft, key: &Key) -> Result<String, DraftError> {
         parts.extend(page.items.iter().map(|element| shown(element)));
         match page.next {
             Some(next) => after = Some(next.to_vec()),
+            None => return Ok(parts.join(", ")),
+        }
+    }
+}
+
+fn list(draft: &mut Draft, key: &Key) -> Result<String, DraftError> {
+    let mut parts = Vec::new();
+    let mut after = None;
+    loop {
+        let page = draft.list_entries(key, after, PAGE)?;
+        parts.extend(page.items.iter().map(|(_, value)| shown(value)));
+        match page.next {
+            Some(next) => after = Some(next),
             None => return Ok(parts.join(", ")),
         }
     }

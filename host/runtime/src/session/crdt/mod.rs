@@ -1,6 +1,7 @@
 //! Replicated values: who may touch which, and the calls of each family.
 
 mod collections;
+mod lists;
 mod scalars;
 
 use super::page::{filtered, is_text, limit};

@@ -1,0 +1,77 @@
+//! Lists.
+
+use super::raw;
+use crate::{Pages, Result};
+
+/// An ordered list. Elements have ids that never change, and are inserted behind one another.
+///
+/// Of what several nodes insert at one place at the same time, each one's run stays whole.
+#[derive(Debug)]
+pub struct Rga(raw::Rga);
+
+impl Rga {
+    /// A handle on the list of this key.
+    ///
+    /// # Errors
+    /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
+    pub fn open(key: impl AsRef<str>) -> Result<Self> {
+        Ok(Self(raw::Rga::open(key.as_ref())?))
+    }
+
+    /// Inserts a value of at most 1 MiB right behind the element `after`, or at the head; gives the new element's id.
+    ///
+    /// # Errors
+    /// `NotFound` when `after` is no element any more, `Invalid` when it is no id or the value is too large; `Denied`,
+    /// `Quota`, `Unavailable`.
+    pub fn insert(&self, after: Option<&str>, value: impl AsRef<[u8]>) -> Result<String> {
+        Ok(self.0.insert(after, value.as_ref())?)
+    }
+
+    /// Inserts a value of at most 1 MiB at the end; gives the new element's id.
+    ///
+    /// # Errors
+    /// `Invalid` for a larger one; `Denied`, `Quota`, `Unavailable`.
+    pub fn push(&self, value: impl AsRef<[u8]>) -> Result<String> {
+        Ok(self.0.push(value.as_ref())?)
+    }
+
+    /// An element's value; `None` when it is removed or never was.
+    ///
+    /// # Errors
+    /// `Denied`, `Invalid` (no id), `Unavailable`.
+    pub fn get(&self, id: impl AsRef<str>) -> Result<Option<Vec<u8>>> {
+        Ok(self.0.get(id.as_ref())?)
+    }
+
+    /// Removes an element.
+    ///
+    /// # Errors
+    /// `NotFound` when it is none any more; `Denied`, `Invalid`, `Quota`, `Unavailable`.
+    pub fn remove(&self, id: impl AsRef<str>) -> Result<()> {
+        Ok(self.0.remove(id.as_ref())?)
+    }
+
+    /// The elements' ids with their values, in the order of the list.
+    pub fn entries(&self) -> Pages<'_, (String, Vec<u8>)> {
+        Pages::new(|after: Option<&String>, limit| {
+            let page = self.0.entries(after.map(String::as_str), limit)?;
+            Ok((page.entries, page.next))
+        })
+    }
+
+    /// The number of elements.
+    ///
+    /// # Errors
+    /// `Denied`, `Unavailable`.
+    pub fn size(&self) -> Result<u64> {
+        Ok(self.0.size()?)
+    }
+
+    /// Removes every element seen here; what others insert at the same time stays.
+    ///
+    /// # Errors
+    /// `Denied`, `Invalid` (too large for one batch), `Quota`, `Unavailable`.
+    pub fn clear(&self) -> Result<()> {
+        Ok(self.0.clear()?)
+    }
+}
