@@ -101,6 +101,9 @@ pub(crate) struct NodeArgs {
     /// Rows kept in memory [default: 65536]
     #[arg(long, value_name = "N")]
     cache_rows: Option<String>,
+    /// Bytes of log kept for nodes that lack them; beyond, they get the whole state [default: 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    op_log_budget: Option<String>,
     /// Waits before modules start, for the cluster to connect [default: 0s]
     #[arg(long, value_name = "DURATION")]
     wait_before_run: Option<String>,
@@ -136,7 +139,7 @@ pub(crate) struct NodeArgs {
 impl NodeArgs {
     /// Flags by name, as the configuration takes them.
     pub(crate) fn flags(&self) -> BTreeMap<&'static str, Vec<String>> {
-        let singles: [(&Key, &Option<String>); 17] = [
+        let singles: [(&Key, &Option<String>); 18] = [
             (&keys::DATASTORE, &self.datastore_path),
             (&keys::LISTEN, &self.listen),
             (&keys::HTTP, &self.http),
@@ -144,6 +147,7 @@ impl NodeArgs {
             (&keys::INTERVAL, &self.storage_interval),
             (&keys::ENGINE, &self.storage),
             (&keys::CACHE_ROWS, &self.cache_rows),
+            (&keys::OP_LOG_BUDGET, &self.op_log_budget),
             (&keys::WAIT_BEFORE_RUN, &self.wait_before_run),
             (&keys::SETTLE_FOR, &self.settle_for),
             (&keys::SHUTDOWN_TIMEOUT, &self.shutdown_timeout),

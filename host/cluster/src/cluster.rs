@@ -2,8 +2,9 @@
 
 use crate::event::{Effect, Event, LinkId, Millis, PeerView, Report};
 use crate::link::Link;
+use crate::state::Transfer;
 use crate::sync::Pull;
-use crate::{Config, Identity};
+use crate::{Config, Identity, PageRequest};
 use numax_crdt::{NodeId, VersionVector};
 use numax_wire::{Message, WireError};
 use rand::rngs::ChaCha8Rng;
@@ -39,6 +40,10 @@ pub struct Cluster {
     pub(crate) ingests: BTreeMap<u64, Ingest>,
     /// Which link a page is being read for.
     pub(crate) reads: BTreeMap<u64, LinkId>,
+    /// Which link a page of state is being read for, and the peer's number for it.
+    pub(crate) state_reads: BTreeMap<u64, (LinkId, u64)>,
+    /// The transfer of state that this node receives.
+    pub(crate) transfer: Option<Transfer>,
     last_request: u64,
     timer: Option<Millis>,
 }
@@ -62,6 +67,8 @@ impl Cluster {
             last_pull: 0,
             ingests: BTreeMap::new(),
             reads: BTreeMap::new(),
+            state_reads: BTreeMap::new(),
+            transfer: None,
             last_request: 0,
             timer: None,
         }
@@ -95,6 +102,13 @@ impl Cluster {
             }
             Event::LogPage { request, batches, next } => self.page_read(request, batches, next, fx),
             Event::LogFailed { request, reason } => self.page_failed(request, reason, fx),
+            Event::LogBehind { request, batches } => self.log_behind(request, batches, fx),
+            Event::Unfinished { state } => self.unfinished(state),
+            Event::StateRead { request, page } => self.state_read(request, page, fx),
+            Event::StateTaken { request, outcome, vector } => {
+                self.set_vector(vector);
+                self.state_taken(request, outcome, fx);
+            }
             // Whoever keeps the time may have come early: tell it again when to come.
             Event::Timer => self.timer = None,
             Event::Stop => self.stop(fx),
@@ -123,7 +137,7 @@ impl Cluster {
                 Message::Error(error) => self.peer_error(link, error, fx),
                 Message::Skipped { .. } => {}
                 // These have streams of their own, so they may overtake the hello. Anti-entropy brings them again.
-                Message::Push(_) | Message::Batches { .. } => {}
+                Message::Push(_) | Message::Batches { .. } | Message::State { .. } => {}
                 other => self.malformed(link, format!("{} before hello", other.name()), fx),
             }
             return;
@@ -139,6 +153,13 @@ impl Cluster {
             Message::Pull { id, after } => self.pulled(link, id, after, fx),
             Message::Push(batches) => self.pushed(link, batches, fx),
             Message::Batches { id, batches, done } => self.page(link, id, batches, done, fx),
+            Message::Acks(acks) => self.peer_acks(link, acks, fx),
+            Message::Behind { id } => self.peer_behind(link, id, fx),
+            Message::PullState { id, picture, from, floor } => {
+                let request = PageRequest { picture, from, floor, max_bytes: 0 };
+                self.state_pulled(link, id, request, fx);
+            }
+            Message::State { id, picture, page } => self.state_page(link, id, picture, page, fx),
             Message::Error(error) => self.peer_error(link, error, fx),
             Message::Skipped { .. } => {}
         }
@@ -177,6 +198,7 @@ impl Cluster {
         if self.pull.as_ref().is_some_and(|pull| pull.link == link) {
             self.pull = None;
         }
+        self.transfer_link_lost(link);
         self.serve_waiting(fx);
     }
 
@@ -231,6 +253,7 @@ impl Cluster {
         if self.next_sync <= self.now {
             self.schedule_sync();
             self.sync_with_somebody(fx);
+            self.look_after_transfer(fx);
         }
     }
 

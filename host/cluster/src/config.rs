@@ -39,6 +39,9 @@ pub struct Config {
     pub ingest_bytes: usize,
     /// Bytes that may wait in the transport of one link before pushes to it are dropped.
     pub backlog_bytes: u64,
+    /// How long a transfer of state may stand still before it is given up, in milliseconds: a sender that comes back
+    /// within that time is gone on with.
+    pub transfer_patience_ms: u64,
     /// Added to the fanout: how many peers beyond the logarithm of the cluster's size get a push.
     pub fanout_extra: usize,
 }
@@ -54,6 +57,7 @@ impl Default for Config {
             reads_at_once: 3,
             ingest_bytes: 16 * 1024 * 1024,
             backlog_bytes: 8 * 1024 * 1024,
+            transfer_patience_ms: 60_000,
             fanout_extra: 1,
         }
     }

@@ -1,6 +1,6 @@
 //! What comes in and what goes out.
 
-use crate::LogCursor;
+use crate::{Ack, LogCursor, PageRequest, SentPage, TransferState};
 use bytes::Bytes;
 use numax_crdt::{Dot, NodeId, Origin, VersionVector};
 use numax_wire::{Hello, Message, WireError};
@@ -111,6 +111,34 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// An [`Effect::ReadLog`] found that the log does not reach back to what the peer lacks, or not past these batches.
+    LogBehind {
+        /// Its number.
+        request: u64,
+        /// Encoded batches in log order that the peer lacks all the same.
+        batches: Vec<Bytes>,
+    },
+    /// The datastore has a transfer of state that did not end. Comes right after the start.
+    Unfinished {
+        /// How far it has come.
+        state: TransferState,
+    },
+    /// An [`Effect::ReadState`] is done.
+    StateRead {
+        /// Its number.
+        request: u64,
+        /// The page, or why it could not be read.
+        page: Result<SentPage, String>,
+    },
+    /// An [`Effect::TakeState`] is done.
+    StateTaken {
+        /// Its number.
+        request: u64,
+        /// How far the transfer has come, none at its end; or why the page was not taken.
+        outcome: Result<Option<TransferState>, String>,
+        /// What is applied now.
+        vector: VersionVector,
+    },
     /// The time of the last [`Effect::TimerAt`] came. Early, late and extra ones do no harm.
     Timer,
     /// The node shuts down.
@@ -154,6 +182,36 @@ pub enum Effect {
         /// About how many bytes of batches to read; at least one batch.
         max_bytes: usize,
     },
+    /// Tell a peer what this node and the others have received for certain, as [`Message::Acks`].
+    SendAcks {
+        /// By which link.
+        link: LinkId,
+    },
+    /// A peer said what members have received for certain.
+    Acknowledged {
+        /// Who said so.
+        link: LinkId,
+        /// What each has received.
+        acks: Vec<Ack>,
+    },
+    /// Read a page of this node's state; answered by [`Event::StateRead`].
+    ReadState {
+        /// Number for the answer.
+        request: u64,
+        /// Which page.
+        page: PageRequest,
+    },
+    /// Take a page of a peer's state; answered by [`Event::StateTaken`].
+    TakeState {
+        /// Number for the answer.
+        request: u64,
+        /// Who sent it.
+        link: LinkId,
+        /// The page's bytes.
+        page: Bytes,
+    },
+    /// A transfer that has begun is given up: batches that it would have brought are to be taken again.
+    AbandonTransfer,
     /// Give [`Event::Timer`] at this time. Replaces the time before.
     TimerAt(Millis),
     /// A peer said hello and is one of us.
@@ -220,6 +278,16 @@ pub enum Report {
         link: LinkId,
         /// Why.
         reason: String,
+    },
+    /// A peer's log does not reach back to what this node lacks, and neither does another's: its state is transferred.
+    TransferBegins {
+        /// From which link.
+        link: LinkId,
+    },
+    /// A transfer of state is complete.
+    TransferEnds {
+        /// From which link the last page came.
+        link: LinkId,
     },
     /// Pushes were dropped because a queue was full. Anti-entropy brings them later.
     PushDropped {

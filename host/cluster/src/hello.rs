@@ -20,7 +20,7 @@ impl Cluster {
             instance: self.instance,
             name: self.identity.name.clone(),
             listen: self.identity.listen.clone(),
-            features: 0,
+            features: numax_wire::FORGETTING,
         };
         fx.push(Effect::Send { link, message: Message::Hello(hello) });
     }
@@ -49,6 +49,7 @@ impl Cluster {
         state.hello = Some(hello.clone());
         fx.push(Effect::PeerReady { link, node: state.peer, hello });
         self.send_digest(link, fx);
+        self.send_acks(link, fx);
     }
 
     /// The order matters: without a common version the other fields mean nothing, and who is of another cluster learns

@@ -17,6 +17,11 @@
 //! Version vectors suffice because batches are numbered without gaps per origin and applied in causal order: a vector
 //! names exactly the set of batches that a node has.
 //!
+//! # Forgetting
+//! With anti-entropy nodes also tell each other what every member has received for certain, so that each can forget
+//! what all have (`acks`). Who lacks what the others have forgotten gets a transfer of their state (`state`). Both are
+//! optional messages: they are sent to peers only whose hello says that they understand them.
+//!
 //! # What bounds memory
 //! A node has one page asked for at a time, and asks for the next one when the last was applied. It reads at most one
 //! page per link and a few at once. Pushes to a peer whose transport is behind, and pushes from a peer whose batches we
@@ -25,6 +30,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod acks;
 mod cluster;
 mod config;
 mod event;
@@ -33,9 +39,10 @@ mod hello;
 mod link;
 mod push;
 mod serve;
+mod state;
 mod sync;
 
 pub use cluster::Cluster;
 pub use config::{Config, Identity};
 pub use event::{Effect, Event, IngestOutcome, LinkId, Millis, PeerView, Report};
-pub use numax_replica::LogCursor;
+pub use numax_replica::{Ack, LogCursor, PageRequest, SentPage, TransferState};

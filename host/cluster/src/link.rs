@@ -1,6 +1,7 @@
 //! What is known about one connection.
 
 use crate::event::Millis;
+use crate::state::Wanted;
 use crate::{LogCursor, PeerView};
 use numax_crdt::{NodeId, VersionVector};
 use numax_wire::Hello;
@@ -30,6 +31,12 @@ pub(crate) struct Link {
     /// Bytes of the peer's batches that are on their way into the log.
     pub(crate) ingesting: usize,
     pub(crate) serving: Serving,
+    /// When the peer's acknowledgements were heard last.
+    pub(crate) acks_heard: Option<Millis>,
+    /// Our digest when the peer said that its log does not reach back to what we lack.
+    pub(crate) behind: Option<[u8; 16]>,
+    /// The page of our state that the peer waits for.
+    pub(crate) wanted: Option<Wanted>,
 }
 
 /// What the peer gets from our log.
@@ -71,7 +78,15 @@ impl Link {
             backlog: 0,
             ingesting: 0,
             serving: Serving::default(),
+            acks_heard: None,
+            behind: None,
+            wanted: None,
         }
+    }
+
+    /// Whether the peer understands acknowledgements and transfers of state.
+    pub(crate) fn forgets(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.features & numax_wire::FORGETTING != 0)
     }
 
     pub(crate) fn ready(&self) -> bool {

@@ -28,6 +28,7 @@ impl Cluster {
         let index = self.rng.random_range(0..links.len());
         if let Some(link) = links.get(index) {
             self.send_digest(*link, fx);
+            self.send_acks(*link, fx);
         }
     }
 
@@ -77,7 +78,7 @@ impl Cluster {
     pub(crate) fn pull_from(&mut self, link: LinkId, fx: &mut Vec<Effect>) {
         let busy = self.pull.as_ref().is_some_and(|pull| pull.until.is_none_or(|until| until > self.now));
         let quiet = self.links.get(&link).is_none_or(|state| state.quiet_until > self.now);
-        if busy || quiet {
+        if busy || quiet || self.transfer.is_some() {
             return;
         }
         self.last_pull += 1;
@@ -126,6 +127,8 @@ impl Cluster {
             self.pull = None;
             if more && gained {
                 self.pull_from(link, fx);
+            } else if !gained {
+                self.log_ended(link, fx);
             }
         }
     }

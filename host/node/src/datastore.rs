@@ -20,6 +20,7 @@ pub(crate) struct Datastore {
     engine: Option<Engine>,
     durability: Durability,
     cache_rows: usize,
+    op_log_budget: u64,
     open: OnceCell<Open>,
 }
 
@@ -34,7 +35,7 @@ impl Datastore {
     pub(crate) fn new(config: &NodeConfig) -> Arc<Self> {
         Arc::new(Self {
             path: config.datastore.value.clone(),
-            engine: config.engine.explicit().then(|| match config.engine.value {
+            engine: config.engine.explicit().then_some(match config.engine.value {
                 config::Engine::Sled => Engine::Sled,
                 config::Engine::Redb => Engine::Redb,
                 config::Engine::Fjall => Engine::Fjall,
@@ -45,6 +46,7 @@ impl Datastore {
                 config::Durability::None => Durability::None,
             },
             cache_rows: config.cache_rows.value,
+            op_log_budget: config.op_log_budget.value.0,
             open: OnceCell::new(),
         })
     }
@@ -66,6 +68,9 @@ impl Datastore {
     async fn open_now(&self) -> Result<Open, NodeError> {
         let path = self.path.clone();
         let (engine, durability, cache_rows) = (self.engine, self.durability, self.cache_rows);
+        let op_log_budget = self.op_log_budget;
+        // The log goes in segments, so a budget holds some of them.
+        let segment_bytes = (op_log_budget / 8).clamp(64 << 10, 64 << 20);
         let opening = tokio::task::spawn_blocking(move || {
             let node = NodeKey::load_or_create(&path)?.id();
             let failed = |source: OpenError| NodeError::Datastore { path: path.clone(), source };
@@ -75,7 +80,13 @@ impl Datastore {
             };
             let config = ReplicaConfig {
                 engine,
-                core: CoreConfig { durability, cache_rows, ..CoreConfig::new(node) },
+                core: CoreConfig {
+                    durability,
+                    cache_rows,
+                    op_log_budget,
+                    segment_bytes,
+                    ..CoreConfig::new(node)
+                },
                 ..ReplicaConfig::new(&path, node)
             };
             let replica = Replica::open(config).map_err(failed)?;

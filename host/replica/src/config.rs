@@ -56,6 +56,9 @@ pub struct CoreConfig {
     pub recent_bytes: usize,
     /// Bytes of log that the engine may lag behind. Beyond, commits wait: it bounds memory and the time to open.
     pub max_lag_bytes: u64,
+    /// Bytes of log that may be kept for peers that lack batches. Beyond, they get a transfer of state instead. What
+    /// every member has goes earlier.
+    pub op_log_budget: u64,
     /// A bug to have.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<crate::Planted>,
@@ -74,6 +77,7 @@ impl CoreConfig {
             pending_bytes: 16 << 20,
             recent_bytes: 8 << 20,
             max_lag_bytes: 256 << 20,
+            op_log_budget: 1 << 30,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }

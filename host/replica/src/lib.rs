@@ -17,18 +17,21 @@ mod config;
 pub mod core;
 mod draft;
 mod error;
+pub mod forget;
 mod log;
 mod meta;
 mod planted;
 mod reader;
 mod replica;
 mod rows;
+pub mod transfer;
 
 pub use self::core::{CommitTicket, Core, GroupOutcome, Health, Ingested, LogPage, Request, Response};
 pub use applied::{Applied, Change};
 pub use config::{CoreConfig, Durability, ReplicaConfig};
 pub use draft::{Draft, IdSeed, ListPage, Loaded, LocalBatch, Miss, Page, WriterId};
 pub use error::{CommitError, DraftError, LogError, OpenError};
+pub use forget::{Ack, Forgot, Member, Members, StaticMembers};
 pub use log::{LogCursor, LogStats};
 pub use meta::{HostFacts, mark_restored};
 #[cfg(feature = "planted-bugs")]
@@ -36,3 +39,4 @@ pub use planted::Planted;
 pub use reader::Reader;
 pub use replica::{Durable, Replica, engine_of};
 pub use rows::frozen::{FrozenError, FrozenPage, FrozenRows};
+pub use transfer::{PageRequest, SentPage, TransferState, Transferred};

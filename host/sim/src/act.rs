@@ -9,7 +9,7 @@ use crate::world::{What, World};
 use bytes::Bytes;
 use numax_cluster::{Effect, Event, IngestOutcome, LinkId, LogCursor, Millis, Report};
 use numax_crdt::{BatchHeader, VersionVector};
-use numax_replica::{Durability, Response};
+use numax_replica::{Durability, LogError, Response};
 use numax_wire::{Message, decode, encode};
 use rand::RngExt;
 
@@ -41,7 +41,38 @@ impl World<'_> {
                 }
                 self.schedule.put(at.0.max(self.now), What::Timer { node, life });
             }
-            Effect::PeerReady { .. } => {}
+            Effect::PeerReady { hello, .. } => {
+                let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
+                if let Some(life) = self.life(node, life) {
+                    life.core.heard_of(hello.origin, wall);
+                }
+            }
+            Effect::SendAcks { link } => {
+                let Some(life) = self.life(node, life) else { return };
+                let acks = life.core.acks(64 << 10);
+                let acks = acks.into_iter().map(|ack| (ack.member, ack.vector)).collect();
+                self.send(node, link, &Message::Acks(acks));
+            }
+            Effect::Acknowledged { acks, .. } => {
+                let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
+                if let Some(life) = self.life(node, life) {
+                    life.core.acknowledged(&acks, wall);
+                }
+            }
+            Effect::ReadState { request, page } => {
+                let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
+                let Some(life) = self.life(node, life) else { return };
+                let page = life.core.transfer_page(&page, wall).map_err(|error| error.to_string());
+                if !self.died(node) {
+                    self.step(node, Event::StateRead { request, page });
+                }
+            }
+            Effect::TakeState { request, page, .. } => self.enqueue(node, Job::State(request, page)),
+            Effect::AbandonTransfer => {
+                if let Some(life) = self.life(node, life) {
+                    life.core.abandon_transfer();
+                }
+            }
             Effect::Report(report) => self.report(node, &report),
         }
     }
@@ -183,14 +214,24 @@ impl World<'_> {
         }
         self.trace.note((self.now, "commit", node, jobs.len(), vector.digest()));
         self.stats.applied += outcome.applied.len() as u64;
+        let state = |result| matches!(result, &Ok(Response::Transferred(ref done)) if done.next.is_none());
+        let moved = outcome.results.iter().any(state);
         for applied in &outcome.applied {
-            self.oracle.applied(node, applied.dot, &applied.bytes);
+            if moved {
+                self.oracle.payload(node, applied.dot, &applied.bytes);
+            } else {
+                self.oracle.applied(node, applied.dot, &applied.bytes);
+            }
+        }
+        if moved {
+            self.stats.transfers += 1;
+            self.oracle.transferred(node, &vector);
         }
         self.oracle.vector(node, &vector);
         if self.config.durability == Durability::Fsync {
             self.oracle.synced(node, vector.clone());
         }
-        let mut answers = Vec::new();
+        let (mut answers, mut states) = (Vec::new(), Vec::new());
         for (job, result) in jobs.into_iter().zip(outcome.results) {
             match (job, result) {
                 (Job::Turn(turn, _), Ok(Response::Committed(ticket))) => {
@@ -211,6 +252,10 @@ impl World<'_> {
                     };
                     answers.push((request, Ok(outcome)));
                 }
+                (Job::State(request, _), Ok(Response::Transferred(done))) => {
+                    states.push((request, Ok(done.next)))
+                }
+                (Job::State(request, _), Err(error)) => states.push((request, Err(error.to_string()))),
                 (Job::Ingest(request, _), Err(error)) => answers.push((request, Err(error.to_string()))),
                 // Not committed: the guest is told, and nothing of it may be there.
                 (Job::Turn(..), Err(_)) => {}
@@ -226,6 +271,9 @@ impl World<'_> {
         }
         for (request, outcome) in answers {
             self.step(node, Event::Ingested { request, outcome, vector: vector.clone() });
+        }
+        for (request, outcome) in states {
+            self.step(node, Event::StateTaken { request, outcome, vector: vector.clone() });
         }
         self.inspect_health(node);
     }
@@ -252,7 +300,15 @@ impl World<'_> {
                         self.oracle.payload(node, header.dot(), batch);
                     }
                 }
-                self.step(node, Event::LogPage { request, batches: page.batches, next: page.next });
+                let (batches, next) = (page.batches, page.next);
+                let event = match page.behind {
+                    true => Event::LogBehind { request, batches },
+                    false => Event::LogPage { request, batches, next },
+                };
+                self.step(node, event);
+            }
+            Err(LogError::Behind) => {
+                self.step(node, Event::LogBehind { request, batches: Vec::new() });
             }
             Err(error) => {
                 // A full disk may stand in the way of what is still in memory.
@@ -299,12 +355,15 @@ impl World<'_> {
         let idle = self.soon(100, 2_000);
         let busy = self.soon(0, 50);
         let durably = self.rng.random();
+        let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
         let Some(life) = self.life(node, number) else { return };
         let at = match life.flushing.take() {
             Some(job) => {
                 let outcome = job.run();
                 // A failure is tried again; what matters is that nothing is lost by it.
                 let _ = life.core.finish_flush(&job, outcome);
+                let forgot = life.core.forget_step(200, wall).unwrap_or_default();
+                self.stats.forgotten += (forgot.segments + forgot.tombstones) as u64;
                 idle
             }
             None => {

@@ -63,6 +63,8 @@ pub enum Job {
     Turn(u64, numax_replica::LocalBatch),
     /// Apply batches of a peer; answer to this request of the cluster.
     Ingest(u64, Vec<bytes::Bytes>),
+    /// Take a page of a peer's state; answer to this request of the cluster.
+    State(u64, bytes::Bytes),
 }
 
 impl Job {
@@ -71,6 +73,7 @@ impl Job {
         match self {
             Self::Turn(_, batch) => Request::Commit(batch.clone()),
             Self::Ingest(_, batches) => Request::Ingest(batches.clone()),
+            Self::State(_, page) => Request::Transfer(page.clone()),
         }
     }
 }

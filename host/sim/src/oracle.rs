@@ -137,6 +137,21 @@ impl Oracle {
         }
     }
 
+    /// A node took over the state of another: now it has all of this.
+    pub fn transferred(&mut self, node: usize, vector: &VersionVector) {
+        let Some(facts) = self.nodes.get_mut(node) else { return };
+        if vector.covers_vector(&facts.applied) {
+            facts.applied.clone_from(vector);
+        } else {
+            let detail = format!(
+                "node {node} has {} after a transfer, before it had {}",
+                show(vector),
+                show(&facts.applied)
+            );
+            self.violation("order", detail);
+        }
+    }
+
     /// A node has these bytes under this dot.
     pub fn payload(&mut self, node: usize, dot: Dot, bytes: &[u8]) {
         let print = fingerprint(bytes);

@@ -24,6 +24,10 @@ pub struct Stats {
     pub crashes: u64,
     /// New epochs that restarts began.
     pub epochs: u64,
+    /// Transfers of state that came to an end.
+    pub transfers: u64,
+    /// Segments of logs and tombstones that were forgotten.
+    pub forgotten: u64,
     /// Frames lost, doubled, out of order, connections broken.
     pub net_faults: u64,
     /// Partitions, clock jumps, bad disks, copies put back.
@@ -42,6 +46,8 @@ impl Stats {
         self.starts += other.starts;
         self.crashes += other.crashes;
         self.epochs += other.epochs;
+        self.transfers += other.transfers;
+        self.forgotten += other.forgotten;
         self.net_faults += other.net_faults;
         self.other_faults += other.other_faults;
     }
@@ -60,7 +66,7 @@ impl fmt::Display for Stats {
         write!(
             f,
             "{} operations in {} turns ({} acknowledged), {} batches applied, {} frames, {}.{} simulated hours, {} faults \
-             ({} crashes, {} new epochs)",
+             ({} crashes, {} new epochs), {} state transfers, {} segments and tombstones forgotten",
             self.operations,
             self.turns,
             self.acknowledged,
@@ -71,6 +77,8 @@ impl fmt::Display for Stats {
             self.faults(),
             self.crashes,
             self.epochs,
+            self.transfers,
+            self.forgotten,
         )
     }
 }

@@ -208,7 +208,7 @@ impl<'a> World<'a> {
 
     fn start(&mut self, node: usize) {
         let (nonce, seed) = (self.rng.next_u64(), self.rng.next_u64());
-        let (now, quiet) = (self.now, self.quiet);
+        let (now, quiet, others) = (self.now, self.quiet, self.nodes.len() - 1);
         let Some(machine) = self.nodes.get_mut(node) else { return };
         if machine.life.is_some() {
             return;
@@ -228,13 +228,18 @@ impl<'a> World<'a> {
                     .violation("reopen", format!("node {node} cannot open its datastore: {error}"));
             }
         }
-        let Some(life) = &machine.life else { return };
+        let Some(life) = &mut machine.life else { return };
+        life.core.configure_members(&[], others);
+        let unfinished = life.core.transfer_state();
         let (number, vector) = (life.number, life.core.vector().clone());
         self.stats.starts += 1;
         self.stats.epochs += u64::from(life.core.new_epoch().is_some());
         self.trace.note((self.now, "start", node, number, vector.digest()));
         self.inspect_start(node, &vector);
         self.step(node, Event::Start { vector });
+        if let Some(state) = unfinished {
+            self.step(node, Event::Unfinished { state });
+        }
         if !quiet {
             let at = self.soon(0, self.plan.turn_ms);
             self.schedule.put(at, What::Turn { node, life: number });

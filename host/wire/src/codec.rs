@@ -12,6 +12,9 @@ use thiserror::Error;
 /// thousands; the limit keeps the list of a frame full of one-byte "batches" from taking 32 times the frame's memory.
 pub const MAX_BATCHES_PER_FRAME: usize = 65_536;
 
+/// The most acknowledgements one frame may hold: far more members than a cluster has.
+pub const MAX_ACKS: usize = 4096;
+
 /// The longest name, address or error text, in bytes.
 pub const MAX_LABEL: usize = 1024;
 
@@ -77,6 +80,25 @@ pub fn encode(message: &Message) -> Bytes {
             out.put_u8(u8::from(*done));
             put_batches(&mut out, batches);
         }
+        Message::Acks(acks) => {
+            put_varint(&mut out, acks.len() as u64);
+            for (member, vector) in acks {
+                put_origin(&mut out, member);
+                put_vector(&mut out, vector);
+            }
+        }
+        Message::Behind { id } => put_varint(&mut out, *id),
+        Message::PullState { id, picture, from, floor } => {
+            put_varint(&mut out, *id);
+            put_varint(&mut out, *picture);
+            put_bytes(&mut out, from);
+            put_vector(&mut out, floor);
+        }
+        Message::State { id, picture, page } => {
+            put_varint(&mut out, *id);
+            put_varint(&mut out, *picture);
+            put_bytes(&mut out, page);
+        }
         Message::Error(error) => put_error(&mut out, error),
         Message::Skipped { .. } => {}
     }
@@ -98,7 +120,7 @@ pub fn decode(frame: Bytes) -> Result<Message, DecodeError> {
     let class = body.u8()?;
     let kind = body.u16()?;
     let wrong_class = DecodeError::WrongClass { kind, class };
-    if kind >= message::OPTIONAL {
+    if kind >= message::OPTIONAL && !(message::ACKS..=message::STATE).contains(&kind) {
         return if Class::from_u8(class).is_some() {
             Ok(Message::Skipped { kind })
         } else {
@@ -116,6 +138,15 @@ pub fn decode(frame: Bytes) -> Result<Message, DecodeError> {
             let done = flag(&mut body)?;
             Message::Batches { id, batches: batches(&mut body)?, done }
         }
+        message::ACKS => Message::Acks(acks(&mut body)?),
+        message::BEHIND => Message::Behind { id: body.varint()? },
+        message::PULL_STATE => Message::PullState {
+            id: body.varint()?,
+            picture: body.varint()?,
+            from: body.bytes()?,
+            floor: vector(&mut body)?,
+        },
+        message::STATE => Message::State { id: body.varint()?, picture: body.varint()?, page: body.bytes()? },
         message::ERROR => Message::Error(error(&mut body)?),
         _ => return Err(DecodeError::UnknownType(kind)),
     };
@@ -137,6 +168,11 @@ fn body_hint(message: &Message) -> usize {
         Message::Push(batches) | Message::Batches { batches, .. } => {
             32 + batches.iter().map(|batch| batch.len() + 4).sum::<usize>()
         }
+        Message::State { page, .. } => 32 + page.len(),
+        Message::Acks(acks) => {
+            16 + acks.iter().map(|(_, vector)| (1 + vector.len()) * ORIGIN_BYTES).sum::<usize>()
+        }
+        Message::PullState { from, floor, .. } => 32 + from.len() + floor.len() * ORIGIN_BYTES,
         Message::Vector(vector) | Message::Pull { after: vector, .. } => 16 + vector.len() * ORIGIN_BYTES,
         _ => 192,
     }
@@ -229,6 +265,19 @@ fn vector(body: &mut Reader) -> Result<VersionVector, DecodeError> {
         vector.set_max(origin, seq);
     }
     Ok(vector)
+}
+
+/// Each member once, so that a frame cannot hold more than there can be.
+fn acks(body: &mut Reader) -> Result<Vec<(Origin, VersionVector)>, DecodeError> {
+    let count = body.length()?;
+    if count > MAX_ACKS {
+        return Err(DecodeError::Invalid("more acknowledgements than a frame may hold"));
+    }
+    let mut acks = Vec::with_capacity(count.min(body.remaining()));
+    for _ in 0..count {
+        acks.push((origin(body)?, vector(body)?));
+    }
+    Ok(acks)
 }
 
 fn put_batches(out: &mut BytesMut, batches: &[Bytes]) {

@@ -23,8 +23,8 @@ pub mod frame;
 mod message;
 mod protocol;
 
-pub use codec::{DecodeError, MAX_BATCHES_PER_FRAME, MAX_LABEL, decode, encode};
+pub use codec::{DecodeError, MAX_ACKS, MAX_BATCHES_PER_FRAME, MAX_LABEL, decode, encode};
 pub use error::WireError;
 pub use frame::MAX_FRAME;
-pub use message::{Class, Hello, Message};
+pub use message::{Class, FORGETTING, Hello, Message};
 pub use protocol::{PROTOCOL_VERSION, ProtocolRange, SUPPORTED, negotiate};

@@ -51,6 +51,10 @@ pub struct Hello {
     pub features: u64,
 }
 
+/// The bit of [`Hello::features`] of a node that understands [`Message::Acks`], [`Message::Behind`],
+/// [`Message::PullState`] and [`Message::State`]. To others they are not sent.
+pub const FORGETTING: u64 = 1;
+
 /// One message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -78,6 +82,35 @@ pub enum Message {
         /// Whether the sender had nothing more for that request.
         done: bool,
     },
+    /// What members of the cluster have received for certain, the sender first: a member's origin, and a vector that
+    /// survives a power cut there.
+    Acks(Vec<(Origin, VersionVector)>),
+    /// The answer to a [`Message::Pull`] when the sender's log does not reach back to what the receiver lacks, or not
+    /// past what it has sent: ask another, or for a transfer of state.
+    Behind {
+        /// The number of the request.
+        id: u64,
+    },
+    /// "Send me a page of your state."
+    PullState {
+        /// Chosen by the sender, given back in the page.
+        id: u64,
+        /// Which of the receiver's pictures of its state the pages before were of; 0 for none.
+        picture: u64,
+        /// The name that the page begins after; empty for the beginning.
+        from: Bytes,
+        /// What the picture of the first page knew; empty at the beginning.
+        floor: VersionVector,
+    },
+    /// The answer to a [`Message::PullState`].
+    State {
+        /// The number of the request.
+        id: u64,
+        /// Which picture of the sender's state it is of.
+        picture: u64,
+        /// The page, as the replica encodes it.
+        page: Bytes,
+    },
     /// Something is wrong; most errors end the link.
     Error(WireError),
     /// An optional message that this build does not know. To be ignored.
@@ -94,6 +127,10 @@ pub(crate) const PULL: u16 = 4;
 pub(crate) const PUSH: u16 = 5;
 pub(crate) const BATCHES: u16 = 6;
 pub(crate) const ERROR: u16 = 7;
+pub(crate) const ACKS: u16 = 0x8010;
+pub(crate) const BEHIND: u16 = 0x8011;
+pub(crate) const PULL_STATE: u16 = 0x8012;
+pub(crate) const STATE: u16 = 0x8013;
 /// Types from here on may be skipped by who does not know them.
 pub(crate) const OPTIONAL: u16 = 0x8000;
 
@@ -103,7 +140,7 @@ impl Message {
     pub fn class(&self) -> Class {
         match self {
             Self::Push(_) => Class::Ops,
-            Self::Batches { .. } => Class::Bulk,
+            Self::Batches { .. } | Self::State { .. } => Class::Bulk,
             _ => Class::Control,
         }
     }
@@ -118,6 +155,10 @@ impl Message {
             Self::Pull { .. } => PULL,
             Self::Push(_) => PUSH,
             Self::Batches { .. } => BATCHES,
+            Self::Acks(_) => ACKS,
+            Self::Behind { .. } => BEHIND,
+            Self::PullState { .. } => PULL_STATE,
+            Self::State { .. } => STATE,
             Self::Error(_) => ERROR,
             Self::Skipped { kind } => *kind,
         }
@@ -133,6 +174,10 @@ impl Message {
             Self::Pull { .. } => "pull",
             Self::Push(_) => "push",
             Self::Batches { .. } => "batches",
+            Self::Acks(_) => "acks",
+            Self::Behind { .. } => "behind",
+            Self::PullState { .. } => "pull state",
+            Self::State { .. } => "state",
             Self::Error(_) => "error",
             Self::Skipped { .. } => "skipped",
         }

@@ -8,3 +8,4 @@ mod node;
 mod pages;
 mod pushes;
 mod rounds;
+mod state;

@@ -9,7 +9,7 @@ use numax_crdt::Dot;
 use numax_net::{NetEvents, NetHandle, SendError};
 use numax_replica::{Applied, Replica};
 use numax_runtime::{PeerState, PeerView};
-use numax_wire::WireError;
+use numax_wire::{Message, WireError};
 use tokio::sync::broadcast::Receiver as Feed;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +20,9 @@ use super::{Peers, net};
 /// Applied batches handed to the protocol at once. More wait in the feed; a feed that overflows
 /// is made good by anti-entropy.
 const APPLIED_AT_ONCE: usize = 256;
+
+/// Bytes of acknowledgements told at once.
+const ACK_BYTES: usize = 64 << 10;
 
 /// How stale the protocol's picture of what waits for a slow peer may be.
 const BACKLOG_EVERY: Duration = Duration::from_millis(100);
@@ -58,6 +61,9 @@ impl Driver {
         let mut feed = self.replica.applied();
         let vector = self.replica.vector();
         self.step(Event::Start { vector }, &results);
+        if let Some(state) = self.replica.transfer_state() {
+            self.step(Event::Unfinished { state }, &results);
+        }
         loop {
             self.tell_backlog(&results);
             let timer = self.until_timer();
@@ -125,6 +131,11 @@ impl Driver {
             }
             Done::Page { request, batches, next } => Event::LogPage { request, batches, next },
             Done::Unreadable { request, reason } => Event::LogFailed { request, reason },
+            Done::Behind { request, batches } => Event::LogBehind { request, batches },
+            Done::StateRead { request, page } => Event::StateRead { request, page },
+            Done::StateTaken { request, outcome } => {
+                Event::StateTaken { request, outcome, vector: self.replica.vector() }
+            }
         };
         self.step(event, results);
     }
@@ -166,8 +177,23 @@ impl Driver {
             Effect::ReadLog { request, after, cursor, max_bytes } => {
                 work::read_log(&self.replica, results, request, after, cursor, max_bytes);
             }
+            Effect::SendAcks { link } => {
+                let acks = self.replica.acks(ACK_BYTES).into_iter();
+                let message = Message::Acks(acks.map(|ack| (ack.member, ack.vector)).collect());
+                self.carry_out(Effect::Send { link, message }, results);
+            }
+            Effect::Acknowledged { acks, .. } => self.replica.acknowledged(&acks),
+            Effect::ReadState { request, page } => work::read_state(&self.replica, results, request, page),
+            Effect::TakeState { request, link: _, page } => {
+                work::take_state(&self.replica, results, request, page);
+            }
+            Effect::AbandonTransfer => {
+                tracing::warn!("a transfer of state stood still and is given up");
+                self.replica.abandon_transfer();
+            }
             Effect::TimerAt(at) => self.timer = Some(at),
             Effect::PeerReady { node, hello, .. } => {
+                self.replica.heard_of(hello.origin);
                 tracing::info!(peer = %node.short(), name = hello.name, "connected");
             }
             Effect::Report(report) => self.report(&report),
@@ -205,6 +231,13 @@ impl Driver {
             Report::ReadFailed { link, reason } => {
                 tracing::warn!(link = link.0, "the log could not be read for a peer: {reason}");
             }
+            Report::TransferBegins { link } => {
+                tracing::info!(
+                    link = link.0,
+                    "the peers' logs no longer reach back to what is missing here; their state is transferred"
+                );
+            }
+            Report::TransferEnds { link } => tracing::info!(link = link.0, "state was transferred"),
             Report::PushDropped { link, batches } => {
                 tracing::debug!(
                     link = link.0,

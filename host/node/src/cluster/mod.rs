@@ -54,6 +54,9 @@ impl ClusterHandle {
         };
         let cluster_id = credentials.cluster_id();
         let listen: Option<SocketAddr> = config.listen.value.map(Into::into);
+        // Who is configured belongs to the cluster, heard of or not.
+        let named: Vec<_> = others.peers.iter().filter_map(|peer| peer.node).collect();
+        open.replica.configure_members(&named, others.peers.len());
         let (net, events) = Net::start(NetConfig {
             listen,
             peers: others.peers,

@@ -1,9 +1,9 @@
 //! Work that must not hold the cluster's task up: reading the log and applying batches.
 
 use bytes::Bytes;
-use numax_cluster::{IngestOutcome, LogCursor};
+use numax_cluster::{IngestOutcome, LogCursor, PageRequest, SentPage, TransferState};
 use numax_crdt::VersionVector;
-use numax_replica::Replica;
+use numax_replica::{LogError, Replica};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Finished work. The channel is unbounded, the work is not: the protocol limits how many reads
@@ -12,6 +12,9 @@ pub(super) enum Done {
     Ingested { request: u64, outcome: Result<IngestOutcome, String> },
     Page { request: u64, batches: Vec<Bytes>, next: Option<LogCursor> },
     Unreadable { request: u64, reason: String },
+    Behind { request: u64, batches: Vec<Bytes> },
+    StateRead { request: u64, page: Result<SentPage, String> },
+    StateTaken { request: u64, outcome: Result<Option<TransferState>, String> },
 }
 
 /// Where finished work goes. A receiver that is gone is shutting down.
@@ -51,9 +54,32 @@ pub(super) fn read_log(
     let (replica, results) = (replica.clone(), results.clone());
     tokio::task::spawn_blocking(move || {
         let done = match replica.batches_after(&after, cursor, max_bytes) {
+            Ok(page) if page.behind => Done::Behind { request, batches: page.batches },
             Ok(page) => Done::Page { request, batches: page.batches, next: page.next },
+            Err(LogError::Behind) => Done::Behind { request, batches: Vec::new() },
             Err(error) => Done::Unreadable { request, reason: error.to_string() },
         };
         let _ = results.send(done);
+    });
+}
+
+/// Reads a page of this node's state for a peer, on a thread that may block.
+pub(super) fn read_state(replica: &Replica, results: &Results, request: u64, page: PageRequest) {
+    let (replica, results) = (replica.clone(), results.clone());
+    tokio::task::spawn_blocking(move || {
+        let page = replica.transfer_page(&page).map_err(|error| error.to_string());
+        let _ = results.send(Done::StateRead { request, page });
+    });
+}
+
+/// Takes a page of a peer's state.
+pub(super) fn take_state(replica: &Replica, results: &Results, request: u64, page: Bytes) {
+    let (replica, results) = (replica.clone(), results.clone());
+    tokio::spawn(async move {
+        let outcome = match replica.take_page(page).await {
+            Ok(done) => Ok(done.next),
+            Err(error) => Err(error.to_string()),
+        };
+        let _ = results.send(Done::StateTaken { request, outcome });
     });
 }

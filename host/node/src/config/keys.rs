@@ -62,6 +62,8 @@ pub const DURABILITY: Key = key("storage", "durability", "NX_DURABILITY", "--dur
 pub const INTERVAL: Key = key("storage", "interval", "NX_STORAGE_INTERVAL", "--storage-interval");
 /// Rows in memory.
 pub const CACHE_ROWS: Key = key("storage", "cache_rows", "NX_CACHE_ROWS", "--cache-rows");
+/// Bytes of the log.
+pub const OP_LOG_BUDGET: Key = key("storage", "op_log_budget", "NX_OP_LOG_BUDGET", "--op-log-budget");
 /// Address for HTTP.
 pub const HTTP: Key = key("http", "listen", "NX_HTTP", "--http");
 /// Pause before modules start.
@@ -89,6 +91,7 @@ pub const KEYS: &[Key] = &[
     DURABILITY,
     INTERVAL,
     CACHE_ROWS,
+    OP_LOG_BUDGET,
     HTTP,
     WAIT_BEFORE_RUN,
     SETTLE_FOR,

@@ -10,7 +10,7 @@ use numax_policy::toml_report::{Issue, TomlError};
 
 use super::file::{self, Entry, FileLayer};
 use super::keys::{self, Key, Shape};
-use super::values::{Durability, Engine, FromText, LogFormat, LogLevel};
+use super::values::{ByteSize, Durability, Engine, FromText, LogFormat, LogLevel};
 use super::{ConfigError, NodeConfig, Setting, Source};
 
 /// What a configuration is made from.
@@ -86,6 +86,7 @@ impl Resolver<'_> {
             durability: self.one(&keys::DURABILITY, Durability::Interval)?,
             interval: self.one(&keys::INTERVAL, Duration::from_millis(100))?,
             cache_rows: self.one(&keys::CACHE_ROWS, 65_536)?,
+            op_log_budget: self.one(&keys::OP_LOG_BUDGET, ByteSize(1 << 30))?,
             http: self.one(&keys::HTTP, SocketAddr::new(loopback, 8080))?,
             wait_before_run: self.one(&keys::WAIT_BEFORE_RUN, Duration::ZERO)?,
             settle_for: self.one(&keys::SETTLE_FOR, Duration::ZERO)?,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use numax_policy::toml_report::TomlError;
 
 pub use layers::{Inputs, load};
-pub use values::{Address, Durability, Engine, LogFormat, LogLevel};
+pub use values::{Address, ByteSize, Durability, Engine, LogFormat, LogLevel};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +115,8 @@ pub struct NodeConfig {
     pub interval: Setting<Duration>,
     /// Rows kept in memory.
     pub cache_rows: Setting<usize>,
+    /// Bytes of log that may be kept for nodes that lack them.
+    pub op_log_budget: Setting<ByteSize>,
     /// Where HTTP modules are served.
     pub http: Setting<SocketAddr>,
     /// How long to wait for the cluster before modules start.

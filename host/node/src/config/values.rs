@@ -43,6 +43,42 @@ impl FromText for SocketAddr {
     }
 }
 
+/// A number of bytes, written with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        match UNITS.into_iter().find(|(size, _)| self.0 >= *size && self.0.is_multiple_of(*size)) {
+            Some((size, unit)) => write!(f, "{}{unit}", self.0 / size),
+            None => write!(f, "{}B", self.0),
+        }
+    }
+}
+
+impl FromText for ByteSize {
+    fn from_text(text: &str) -> Result<Self, String> {
+        const UNITS: [(&str, u64); 7] = [
+            ("KiB", 1 << 10),
+            ("MiB", 1 << 20),
+            ("GiB", 1 << 30),
+            ("KB", 1_000),
+            ("MB", 1_000_000),
+            ("GB", 1_000_000_000),
+            ("B", 1),
+        ];
+        let wrong =
+            || format!("`{text}` is not a size; write a whole number with a unit, such as 512MiB or 2GiB");
+        let (number, unit) = UNITS
+            .iter()
+            .find_map(|(name, size)| Some((text.strip_suffix(name)?, *size)))
+            .ok_or_else(wrong)?;
+        let number: u64 = number.trim_end().replace('_', "").parse().map_err(|_| wrong())?;
+        number.checked_mul(unit).map(Self).ok_or_else(wrong)
+    }
+}
+
 /// An address to listen on. `localhost`, `:9000` and a bare port are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address {

@@ -23,6 +23,7 @@ engine     = "sled"
 durability = "fsync"
 interval   = "50ms"
 cache_rows = 10
+op_log_budget = "64MiB"
 [http]
 listen = "127.0.0.1:8081"
 [run]

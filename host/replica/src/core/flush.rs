@@ -19,7 +19,7 @@ use numax_crdt::NodeId;
 
 /// Where the engine is.
 #[derive(Debug)]
-pub(super) struct State {
+pub(crate) struct State {
     /// The position that the engine includes.
     included: u64,
     /// The position that it includes after a power cut.
@@ -43,7 +43,7 @@ impl State {
         Self { included, durable: included, plan: None, frozen_at: included, failure: None }
     }
 
-    pub(super) fn durable(&self) -> u64 {
+    pub(crate) fn durable(&self) -> u64 {
         self.durable
     }
 
@@ -132,6 +132,7 @@ impl Core {
         {
             return None;
         }
+        self.receipts.mark(self.log.end(), &self.tip.vector);
         Some(SyncJob(self.log.sync_job()))
     }
 
@@ -158,7 +159,8 @@ impl Core {
         }
         if self.flush.plan.is_none() {
             let behind = if sync { self.flush.durable } else { self.flush.included };
-            if behind == self.log.end() {
+            let saved = self.members_saved == self.members.changes();
+            if behind == self.log.end() && saved && self.shared.state().active.len() == 0 {
                 return None;
             }
             let rows = self.shared.freeze()?;
@@ -167,12 +169,17 @@ impl Core {
                 vector: self.tip.vector.clone(),
                 deps: self.tip.deps.clone(),
                 clock: self.tip.clock.last(),
+                place: self.tip.place.clone(),
+                members: Some((self.members.changes(), self.members.encode())),
             };
             self.flush.frozen_at = notes.position;
             self.flush.plan = Some(Arc::new(Plan { rows, notes }));
         }
         let plan = self.flush.plan.clone()?;
-        let log = (self.log.synced() < plan.notes.position).then(|| self.log.sync_job());
+        let log = (self.log.synced() < plan.notes.position).then(|| {
+            self.receipts.mark(self.log.end(), &self.tip.vector);
+            self.log.sync_job()
+        });
         Some(FlushJob { plan, log, shared: self.shared.clone(), node: self.config.node, sync })
     }
 
@@ -188,7 +195,12 @@ impl Core {
             self.flush.included = job.plan.notes.position;
             self.flush.plan = None;
             match outcome.synced {
-                Some(Ok(())) => self.flush.durable = self.flush.included,
+                Some(Ok(())) => {
+                    self.flush.durable = self.flush.included;
+                    if let Some((changes, _)) = &job.plan.notes.members {
+                        self.members_saved = *changes;
+                    }
+                }
                 Some(Err(error)) => return Err(error.to_string()),
                 None => {}
             }

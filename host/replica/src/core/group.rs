@@ -16,6 +16,7 @@ use crate::{
         shared::Shared,
         staging::{StagedRows, Staging},
     },
+    transfer::{Place, Transferred},
 };
 
 /// Something for the committer to do.
@@ -36,6 +37,8 @@ pub enum Request {
     },
     /// Apply batches that came from peers, encoded.
     Ingest(Vec<Bytes>),
+    /// Merge a page of a peer's state, encoded.
+    Transfer(Bytes),
 }
 
 /// What came of a request.
@@ -47,6 +50,8 @@ pub enum Response {
     Compared(bool, CommitTicket),
     /// What became of the batches.
     Ingested(Ingested),
+    /// What became of the page.
+    Transferred(Transferred),
 }
 
 /// What came of a group.
@@ -67,6 +72,8 @@ pub(super) struct Group {
     /// What was known of the origins that advanced.
     undo: Vec<(Origin, u64)>,
     deps: BTreeMap<Origin, u64>,
+    /// Vector and transfer before the first page of the group.
+    pub before_page: Option<(VersionVector, Place)>,
 }
 
 impl Core {
@@ -88,6 +95,7 @@ impl Core {
             position: self.log.end(),
             undo: Vec::new(),
             deps: self.tip.deps.clone(),
+            before_page: None,
         };
         let mut results = Vec::with_capacity(count);
         for request in requests {
@@ -118,6 +126,7 @@ impl Core {
                 .compare_and_set(group, &key, expected.as_ref(), value, writer, now_ms)
                 .map(|(held, ticket)| Response::Compared(held, ticket)),
             Request::Ingest(batches) => self.ingest_all(group, batches, now_ms).map(Response::Ingested),
+            Request::Transfer(page) => self.take_page(group, page, now_ms).map(Response::Transferred),
         };
         match outcome {
             Ok(response) => Ok(Ok(response)),
@@ -165,6 +174,10 @@ impl Core {
     fn abandon(&mut self, group: Group) {
         self.staging.clear();
         self.tip.deps = group.deps;
+        if let Some((vector, place)) = group.before_page {
+            self.tip.vector = vector;
+            self.tip.place = place;
+        }
         if !group.undo.is_empty() {
             let mut before = group.undo;
             before.reverse();
@@ -189,6 +202,9 @@ impl Core {
                 vector.set_max(batch.dot.origin, batch.dot.seq);
             }
         }
+        if group.before_page.is_some() {
+            vector.clone_from(&self.tip.vector);
+        }
         drop(vector);
         for batch in &group.applied {
             self.recent.put(batch.dot, batch.bytes.clone());
@@ -209,6 +225,14 @@ impl Group {
         let position = self.frames.push(batch, remote, local);
         self.position =
             position.ok_or_else(|| CoreError::Invalid("a record is too large for the log".to_string()))?;
+        Ok(self.position)
+    }
+
+    /// Adds the record of a page of transferred state; answers the position behind it.
+    pub(super) fn push_page(&mut self, page: &[u8]) -> Result<u64, CoreError> {
+        let position = self.frames.push_page(page);
+        self.position =
+            position.ok_or_else(|| CoreError::Invalid("a page is too large for the log".to_string()))?;
         Ok(self.position)
     }
 

@@ -76,6 +76,10 @@ impl Core {
             self.found_duplicate_origin(out);
             return Ok(());
         }
+        if self.tip.place.brings(dot) {
+            out.pending += 1;
+            return Ok(());
+        }
         let next = self.tip.vector.get(&dot.origin) + 1 == dot.seq;
         if let Some(missing) = pending::missing(&header, &self.tip.vector)
             && !(next && self.config.has_bug(Planted::NoCausality))

@@ -106,6 +106,8 @@ impl Core {
     fn resolve(&mut self, op: LocalOp, hlc: Hlc) -> Result<Op, CoreError> {
         let overflow = || invalid("the counter would overflow");
         let kind = op.body.kind();
+        // Where there is no row, there may have been a removal that a sender of state had forgotten.
+        let floor = Some(self.tip.place.floor).filter(|floor| *floor > Hlc::ZERO);
         let rows = StagedRows::new(&self.shared, &mut self.staging, kind, &op.key);
         let body = match op.body {
             LocalBody::GCounter { by } => {
@@ -120,10 +122,10 @@ impl Core {
                 }
             }
             LocalBody::Register { value } => {
-                Body::Register { hlc: hlc.after(lww_register::written_at(&rows)?), value }
+                Body::Register { hlc: hlc.after(lww_register::written_at(&rows)?.or(floor)), value }
             }
             LocalBody::MapField { field, value } => {
-                let hlc = hlc.after(lww_map::written_at(&rows, &field)?);
+                let hlc = hlc.after(lww_map::written_at(&rows, &field)?.or(floor));
                 Body::MapField { field, hlc, value }
             }
             LocalBody::SetAdd { element, replaces } => Body::SetAdd { element, replaces },

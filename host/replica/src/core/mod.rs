@@ -5,15 +5,17 @@
 //! the log in one write, and only then rows, vector and notices become visible. A failed append drops the staged rows
 //! and leaves no trace.
 
-mod flush;
+pub(crate) mod flush;
 mod group;
 mod ingest;
 mod inspect;
 mod local;
+mod members;
 mod notes;
 mod open;
 mod pending;
 mod recent;
+mod transfer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +23,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use numax_crdt::{Dot, HlcClock, Origin, VersionVector};
+use numax_crdt::{Dot, Hlc, HlcClock, Origin, VersionVector};
 use numax_store::{Disk, KvBackend};
 
 pub use flush::{FlushJob, FlushOutcome, SyncJob};
@@ -32,10 +34,12 @@ pub(crate) use inspect::state_hash;
 use crate::{
     config::{CoreConfig, Durability},
     error::LogError,
+    forget::{Collector, Members, Receipts},
     log::{Log, LogCursor, LogReader, LogStats},
     meta::Meta,
     reader::Reader,
     rows::{shared::Shared, staging::Staging},
+    transfer::{Pictures, Place},
 };
 
 /// How a datastore is.
@@ -65,35 +69,47 @@ pub struct LogPage {
     pub batches: Vec<Bytes>,
     /// Where to go on; none at the end.
     pub next: Option<LogCursor>,
+    /// After these batches the log has nothing that leads further: the rest can be had by a transfer of state only.
+    pub behind: bool,
 }
 
 /// What the log's end stands for, committed or being committed.
 #[derive(Debug, Clone)]
-struct Tip {
+pub(crate) struct Tip {
     /// Everything applied.
-    vector: VersionVector,
+    pub(crate) vector: VersionVector,
     /// How the vector advanced by others since our last batch: the dependencies of the next.
     deps: BTreeMap<Origin, u64>,
-    clock: HlcClock,
+    pub(crate) clock: HlcClock,
+    /// Of transfers of state.
+    pub(crate) place: Place,
 }
 
 /// One datastore. See the module's text.
 pub struct Core {
-    config: CoreConfig,
+    pub(crate) config: CoreConfig,
     disk: Arc<dyn Disk>,
-    shared: Arc<Shared>,
-    log: Log,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) log: Log,
     meta: Meta,
     origin: Origin,
     new_epoch: Option<&'static str>,
-    tip: Tip,
+    pub(crate) tip: Tip,
     staging: Staging,
     pending: pending::Pending,
     recent: recent::Recent,
     /// Origins under whose dots two different batches were seen: nothing more is taken from them.
     quarantined: BTreeSet<Origin>,
     duplicate_origin: bool,
-    flush: flush::State,
+    pub(crate) flush: flush::State,
+    pub(crate) members: Box<dyn Members>,
+    /// The changes of the member table that the engine has.
+    pub(crate) members_saved: u64,
+    receipts: Receipts,
+    /// Whose acknowledgement is passed on next.
+    ack_turn: usize,
+    pub(crate) collector: Collector,
+    pub(crate) pictures: Pictures,
 }
 
 impl Core {
@@ -181,6 +197,27 @@ impl Core {
         page(self.log.reader(), vector, cursor, max_bytes)
     }
 
+    /// All batches that the log still has, from a place on (none: from its start), and where to go on: for whoever looks
+    /// at the log itself.
+    ///
+    /// # Errors
+    /// When it cannot be read, or what was asked for is gone.
+    pub fn log_page(&mut self, cursor: Option<LogCursor>, max_bytes: usize) -> Result<LogPage, LogError> {
+        self.expose_buffer()?;
+        let (batches, next) = self.log.reader().batches_from(cursor, max_bytes)?;
+        Ok(LogPage { batches, next, behind: false })
+    }
+
+    /// What had been applied before the first batch that the log still has.
+    pub fn log_start_vector(&self) -> VersionVector {
+        self.log.first_vector()
+    }
+
+    /// Whether state was transferred here: then the log alone does not lead to what the rows are.
+    pub fn had_transfer(&self) -> bool {
+        self.tip.place.floor > Hlc::ZERO
+    }
+
     /// Lets readers of the log see what waits in memory.
     pub(crate) fn expose_buffer(&mut self) -> Result<(), LogError> {
         // Otherwise nothing waits there, and what a failed sync left in the file must not be shown.
@@ -207,6 +244,5 @@ pub(crate) fn page(
     cursor: Option<LogCursor>,
     max_bytes: usize,
 ) -> Result<LogPage, LogError> {
-    let (batches, next) = reader.batches_after(vector, cursor, max_bytes)?;
-    Ok(LogPage { batches, next })
+    reader.batches_after(vector, cursor, max_bytes)
 }

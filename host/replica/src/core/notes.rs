@@ -14,6 +14,7 @@ use crate::{
         overlay::Overlay,
         shared::table_and_key,
     },
+    transfer::Place,
 };
 
 const POSITION: &[u8] = b"position";
@@ -21,6 +22,8 @@ const VECTOR: &[u8] = b"vector";
 const DEPS: &[u8] = b"deps";
 const CLOCK: &[u8] = b"clock";
 const NODE: &[u8] = b"node";
+const PLACE: &[u8] = b"transfer";
+const MEMBERS: &[u8] = b"members";
 
 /// The notes at one log position.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +32,9 @@ pub(super) struct Notes {
     pub vector: VersionVector,
     pub deps: BTreeMap<Origin, u64>,
     pub clock: Hlc,
+    pub place: Place,
+    /// The member table, after so many changes.
+    pub members: Option<(u64, Bytes)>,
 }
 
 impl Notes {
@@ -56,6 +62,11 @@ impl Notes {
             vector: vector(VECTOR)?,
             deps: vector(DEPS)?.iter().map(|(origin, seq)| (*origin, seq)).collect(),
             clock: Hlc::from_u64(number(CLOCK)?),
+            place: match get(PLACE)? {
+                None => Place::default(),
+                Some(bytes) => Place::decode(bytes).map_err(|_| damaged())?,
+            },
+            members: get(MEMBERS)?.map(|bytes| (0, bytes)),
         })
     }
 
@@ -81,6 +92,12 @@ impl Notes {
         batch.put(Table::Meta, VECTOR, self.vector.encode());
         batch.put(Table::Meta, DEPS, deps.encode());
         batch.put(Table::Meta, CLOCK, number(self.clock.as_u64()));
+        if self.place != Place::default() {
+            batch.put(Table::Meta, PLACE, self.place.encode());
+        }
+        if let Some((_, members)) = &self.members {
+            batch.put(Table::Meta, MEMBERS, members.clone());
+        }
         batch.put(Table::Meta, NODE, Bytes::copy_from_slice(&node.0));
         batch
     }
@@ -109,6 +126,6 @@ pub(super) fn load_origins(engine: &dyn KvBackend) -> Result<Origins, OpenError>
     }
 }
 
-fn damaged() -> OpenError {
+pub(super) fn damaged() -> OpenError {
     OpenError::Store(KvError::Corrupt { detail: "the engine's notes cannot be read".to_string() })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use numax_crdt::{Batch, HlcClock, NodeId};
 use numax_store::{Disk, KvBackend};
 
@@ -9,10 +10,12 @@ use super::{Core, Tip, flush, group, notes, notes::Notes, pending::Pending, rece
 use crate::{
     config::CoreConfig,
     error::{CoreError, OpenError},
+    forget::{Collector, Members, Receipts, StaticMembers},
     log::{self, Record},
     meta::{HostFacts, Meta},
     planted::{self, Planted},
     rows::{name, shared::Shared, staging::Staging},
+    transfer::{Page, Pictures, merge_page},
 };
 
 /// Rows after which a replay writes to the engine: a lost engine is rebuilt from the whole log in bounded memory.
@@ -53,7 +56,12 @@ impl Core {
             max_skew_ms: config.max_skew_ms,
             now_ms,
             own: previous.as_ref().map(|meta| meta.origin(config.node)).transpose()?,
-            tip: Tip { vector: notes.vector, deps: notes.deps, clock: HlcClock::starting_after(notes.clock) },
+            tip: Tip {
+                vector: notes.vector,
+                deps: notes.deps,
+                clock: HlcClock::starting_after(notes.clock),
+                place: notes.place,
+            },
             staging: Staging::default(),
         };
         let clean_end = previous.as_ref().and_then(|meta| meta.clean_end);
@@ -75,9 +83,20 @@ impl Core {
         }
         if new_epoch.is_some() {
             // The new origin's first batch depends on everything that this datastore has.
-            tip.deps = tip.vector.iter().map(|(origin, seq)| (*origin, seq)).collect();
+            // (Or has begun to receive: the dependencies so far may go beyond the vector.)
+            for (origin, seq) in tip.vector.iter() {
+                let known = tip.deps.entry(*origin).or_default();
+                *known = seq.max(*known);
+            }
         }
         meta.store(&*disk)?;
+        log.reader().set_base(tip.place.base.clone());
+        let members = match notes.members {
+            None => StaticMembers::new(config.node),
+            Some((_, bytes)) => StaticMembers::decode(config.node, bytes).map_err(|_| notes::damaged())?,
+        };
+        // What was replayed may have been lost again by now, unless all of it is synced.
+        let received = if log.synced() == log.end() { tip.vector.clone() } else { Default::default() };
         shared.vector_mut().clone_from(&tip.vector);
         Ok(Self {
             pending: Pending::new(config.pending_bytes),
@@ -94,6 +113,12 @@ impl Core {
             staging: Staging::default(),
             quarantined: std::collections::BTreeSet::new(),
             duplicate_origin: false,
+            members_saved: members.changes(),
+            members: Box::new(members),
+            receipts: Receipts::new(received),
+            ack_turn: 0,
+            collector: Collector::default(),
+            pictures: Pictures::default(),
         })
     }
 }
@@ -130,7 +155,11 @@ impl Replay<'_> {
                 self.tip.deps.insert(batch.origin, batch.seq);
                 self.tip.clock.observe(batch.hlc, self.now_ms, self.max_skew_ms);
             }
+            self.tip.place.applied(batch.dot());
             group::apply_ops(self.shared, &mut self.staging, batch.dot(), &batch.ops)?;
+        }
+        if let Some(bytes) = record.page {
+            self.page(end, bytes)?;
         }
         for (key, value) in record.local {
             self.staging.put(&name::local(&key), value);
@@ -142,6 +171,15 @@ impl Replay<'_> {
         Ok(())
     }
 
+    /// Merges a page of transferred state.
+    fn page(&mut self, end: u64, bytes: Bytes) -> Result<(), CoreError> {
+        let page = Page::decode(bytes).map_err(|error| CoreError::Invalid(error.to_string()))?;
+        let tip = &mut self.tip;
+        tip.clock.observe(page.clock, self.now_ms, self.max_skew_ms);
+        merge_page(self.shared, &mut self.staging, tip.merging(self.own), &page, end)?;
+        Ok(())
+    }
+
     /// Writes what was replayed to the engine. The log is synced as far as it is read.
     fn write(&mut self, end: u64) -> Result<(), CoreError> {
         let Some(frozen) = self.shared.freeze() else { return Ok(()) };
@@ -150,6 +188,8 @@ impl Replay<'_> {
             vector: self.tip.vector.clone(),
             deps: self.tip.deps.clone(),
             clock: self.tip.clock.last(),
+            place: self.tip.place.clone(),
+            members: None,
         };
         self.shared.engine().commit(notes.batch(&frozen, self.node))?;
         self.shared.engine_side().moved(notes.engine_at());

@@ -7,14 +7,14 @@ use std::sync::{
 
 use bytes::Bytes;
 use numax_crdt::{BatchHeader, VersionVector};
-use numax_store::{Disk, DiskFile};
+use numax_store::{Disk, DiskError, DiskFile};
 
 use super::{
     frame::{self, FRAME_HEAD, Parsed},
     record::{self, Record},
     segment::Segment,
 };
-use crate::error::LogError;
+use crate::{core::LogPage, error::LogError};
 
 /// Bytes read from a segment at once.
 const CHUNK: usize = 256 << 10;
@@ -105,6 +105,9 @@ pub(crate) struct LogReader {
     checkpoints: Mutex<Vec<Checkpoint>>,
     /// Up to here records may be read.
     readable: AtomicU64,
+    /// Where state was transferred last, and everything known behind it. Batches cannot lead anybody past it who does
+    /// not know all of that.
+    base: RwLock<Option<(u64, VersionVector)>>,
 }
 
 impl LogReader {
@@ -114,7 +117,40 @@ impl LogReader {
             segments: RwLock::new(segments),
             checkpoints: Mutex::new(Vec::new()),
             readable: AtomicU64::new(readable),
+            base: RwLock::new(None),
         }
+    }
+
+    /// State was transferred up to here, and this is known behind it.
+    pub(crate) fn set_base(&self, base: Option<(u64, VersionVector)>) {
+        *self.base.write().unwrap_or_else(PoisonError::into_inner) = base;
+    }
+
+    /// The start and vector of the first segment.
+    pub(super) fn first(&self) -> Option<(u64, VersionVector)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        segments.first().map(|first| (first.start, first.vector.clone()))
+    }
+
+    /// The first two segments, if there are two.
+    pub(super) fn first_two(&self) -> Option<(Arc<Segment>, Arc<Segment>)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        match segments.as_slice() {
+            [first, next, ..] => Some((first.clone(), next.clone())),
+            _ => None,
+        }
+    }
+
+    /// Forgets the first segment, which begins at `start`.
+    pub(super) fn drop_first(&self, start: u64) {
+        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        if segments.first().is_some_and(|first| first.start == start) {
+            segments.remove(0);
+        }
+        let start = segments.first().map_or(0, |first| first.start);
+        drop(segments);
+        let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        checkpoints.retain(|checkpoint| checkpoint.at >= start);
     }
 
     pub(super) fn push_segment(&self, segment: Segment) {
@@ -172,7 +208,11 @@ impl LogReader {
         while at < readable {
             let (segment, end) = self.segment_at(at).ok_or(LogError::Behind)?;
             let until = end.unwrap_or(readable).min(readable);
-            let file = self.disk.open_append(&segment.file())?;
+            let file = match self.disk.open_append(&segment.file()) {
+                // Removed since it was looked up.
+                Err(DiskError::NotFound { .. }) if segment.start < readable => return Err(LogError::Behind),
+                other => other?,
+            };
             let mut scanner = Scanner::new(file, segment.start, at.max(segment.first), until);
             loop {
                 match scanner.step()? {
@@ -192,17 +232,40 @@ impl LogReader {
         Ok(None)
     }
 
+    /// All batches from a position on (none: from the first that is there), and where to go on.
+    pub(crate) fn batches_from(
+        &self,
+        cursor: Option<LogCursor>,
+        max_bytes: usize,
+    ) -> Result<(Vec<Bytes>, Option<LogCursor>), LogError> {
+        let from =
+            cursor.map(|LogCursor(at)| at).or(self.first().map(|(start, _)| start)).unwrap_or_default();
+        let (mut batches, mut bytes) = (Vec::new(), 0);
+        let next = self.read(from, |_, record| {
+            bytes += record.batch.as_ref().map_or(0, Bytes::len);
+            batches.extend(record.batch);
+            bytes < max_bytes
+        })?;
+        Ok((batches, next.map(LogCursor)))
+    }
+
     /// Batches that `vector` lacks, in the order in which they were applied here, and where to go on.
     pub(crate) fn batches_after(
         &self,
         vector: &VersionVector,
         cursor: Option<LogCursor>,
         max_bytes: usize,
-    ) -> Result<(Vec<Bytes>, Option<LogCursor>), LogError> {
+    ) -> Result<LogPage, LogError> {
         let from = match cursor {
             Some(LogCursor(at)) => at,
             None => self.begin(vector)?,
         };
+        let base = self.base.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let barrier =
+            base.filter(|(at, known)| from <= *at && !vector.covers_vector(known)).map(|(at, _)| at);
+        if barrier == Some(from) {
+            return Err(LogError::Behind);
+        }
         let (mut batches, mut bytes) = (Vec::new(), 0);
         let next = self.read(from, |end, record| {
             if let Some(batch) = record.batch
@@ -211,9 +274,14 @@ impl LogReader {
                 bytes += batch.len();
                 batches.push(batch);
             }
-            bytes < max_bytes && end - from < MAX_SCAN
+            bytes < max_bytes && end - from < MAX_SCAN && barrier != Some(end)
         })?;
-        Ok((batches, next.map(LogCursor)))
+        // What lies before a transfer may still be new to the peer. What lies behind it is of no use to it.
+        let behind = barrier.is_some() && next.is_none_or(|next| Some(next) == barrier);
+        if behind && batches.is_empty() {
+            return Err(LogError::Behind);
+        }
+        Ok(LogPage { batches, next: next.filter(|_| !behind).map(LogCursor), behind })
     }
 }
 

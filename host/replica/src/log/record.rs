@@ -8,11 +8,12 @@ use super::frame::MAX_RECORD;
 const HAS_BATCH: u8 = 1;
 const REMOTE: u8 = 2;
 const HAS_LOCAL: u8 = 4;
+const HAS_PAGE: u8 = 8;
 
 /// A write to the node-local store: key, and value or none to delete.
 pub(crate) type LocalWrite = (Bytes, Option<Bytes>);
 
-/// A record. At least one of batch and local writes is there.
+/// A record. At least one of batch, local writes and page is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The encoded batch.
@@ -21,6 +22,14 @@ pub(crate) struct Record {
     pub remote: bool,
     /// Writes to the node-local store in the same turn.
     pub local: Vec<LocalWrite>,
+    /// A page of transferred state.
+    pub page: Option<Bytes>,
+}
+
+/// Appends the record of a page of transferred state.
+pub(super) fn encode_page(out: &mut Vec<u8>, page: &[u8]) {
+    out.push(HAS_PAGE);
+    put_bytes(out, page);
 }
 
 /// Appends a record.
@@ -49,7 +58,9 @@ pub(super) fn encode(out: &mut Vec<u8>, batch: Option<&[u8]>, remote: bool, loca
 pub(super) fn decode(bytes: Bytes) -> Result<Record, CodecError> {
     let mut reader = Reader::new(bytes);
     let flags = reader.u8("record flags")?;
-    if flags & !(HAS_BATCH | REMOTE | HAS_LOCAL) != 0 || flags & (HAS_BATCH | HAS_LOCAL) == 0 {
+    if flags & !(HAS_BATCH | REMOTE | HAS_LOCAL | HAS_PAGE) != 0
+        || flags & (HAS_BATCH | HAS_LOCAL | HAS_PAGE) == 0
+    {
         return Err(CodecError::Tag { what: "record flags", tag: flags });
     }
     let batch = (flags & HAS_BATCH != 0).then(|| reader.bytes("batch", MAX_RECORD)).transpose()?;
@@ -66,8 +77,9 @@ pub(super) fn decode(bytes: Bytes) -> Result<Record, CodecError> {
             local.push((key, value));
         }
     }
+    let page = (flags & HAS_PAGE != 0).then(|| reader.bytes("page", MAX_RECORD)).transpose()?;
     reader.finish()?;
-    Ok(Record { batch, remote: flags & REMOTE != 0, local })
+    Ok(Record { batch, remote: flags & REMOTE != 0, local, page })
 }
 
 #[cfg(test)]
@@ -84,7 +96,15 @@ mod tests {
             let local: Vec<LocalWrite> = local.into_iter().map(|(k, v)| (k.into(), v.map(Bytes::from))).collect();
             let mut out = Vec::new();
             encode(&mut out, batch.as_deref(), remote, &local);
-            prop_assert_eq!(decode(out.into()), Ok(Record { batch: batch.map(Bytes::from), remote, local }));
+            prop_assert_eq!(decode(out.into()), Ok(Record { batch: batch.map(Bytes::from), remote, local, page: None }));
+        }
+
+        #[test]
+        fn pages_lead_back(page: Vec<u8>) {
+            let mut out = Vec::new();
+            encode_page(&mut out, &page);
+            let want = Record { batch: None, remote: false, local: Vec::new(), page: Some(page.into()) };
+            prop_assert_eq!(decode(out.into()), Ok(want));
         }
 
         #[test]

@@ -94,6 +94,17 @@ impl Frames {
         Some(self.base + self.bytes.len() as u64)
     }
 
+    /// Adds a page of transferred state; answers as [`push`](Self::push).
+    pub(crate) fn push_page(&mut self, page: &[u8]) -> Option<u64> {
+        let before = self.bytes.len();
+        frame::put(&mut self.bytes, self.base, |out| record::encode_page(out, page));
+        if self.bytes.len() - before > MAX_RECORD {
+            self.bytes.truncate(before);
+            return None;
+        }
+        Some(self.base + self.bytes.len() as u64)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

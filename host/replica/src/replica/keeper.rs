@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Inner;
+use super::{Inner, files};
 
 /// The shortest time between two syncs of the engine: it shares the disk with the log.
 const ENGINE_SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -101,6 +101,21 @@ pub(super) fn sync_loop(inner: &Inner, interval: Duration) {
     }
 }
 
+/// Rows that are looked at for forgetting with each flush: some thousand a second, so that a million rows are looked
+/// through in minutes.
+const FORGET_ROWS: usize = 1024;
+
+/// One step of forgetting.
+fn forget(inner: &Inner) {
+    match inner.core().forget_step(FORGET_ROWS, files::now_ms()) {
+        Ok(done) if done.segments > 0 => {
+            tracing::debug!(segments = done.segments, "segments of the log went");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(error, "nothing can be forgotten for now"),
+    }
+}
+
 /// Moves rows to the engine when enough of them or enough time has passed.
 pub(super) fn flush_loop(inner: &Inner) {
     let mut synced_at: Option<Instant> = None;
@@ -129,6 +144,7 @@ pub(super) fn flush_loop(inner: &Inner) {
             }
             inner.note_health(core.health());
         }
+        forget(inner);
         let lag = inner.core().lag_bytes();
         let mut state = inner.signals.state();
         state.unflushed = lag > 0;

@@ -7,6 +7,7 @@
 
 mod committer;
 mod files;
+mod forget;
 mod keeper;
 mod queue;
 

@@ -159,12 +159,10 @@ impl FrozenRows {
     }
 
     /// The rows of one value, for a family to read.
-    #[allow(dead_code, reason = "for exporting rows")]
     pub(crate) fn value(&self, kind: Kind, key: &numax_crdt::Key) -> FrozenValue<'_> {
         FrozenValue { picture: self, name: NameBuffer::new(kind, key) }
     }
 
-    #[allow(dead_code, reason = "for exporting rows")]
     fn row(&self, row: &[u8]) -> Result<Cell, KvError> {
         let now = engine_get(&*self.shared.engine(), row)?;
         Ok(self.kept().rows.get(row).cloned().unwrap_or(now))
@@ -211,7 +209,6 @@ impl std::fmt::Debug for FrozenRows {
 }
 
 /// One value's rows in a picture.
-#[allow(dead_code, reason = "for exporting rows")]
 pub(crate) struct FrozenValue<'a> {
     picture: &'a FrozenRows,
     name: NameBuffer,
@@ -262,7 +259,6 @@ impl Rows for FrozenValue<'_> {
     }
 }
 
-#[allow(dead_code, reason = "for exporting rows")]
 fn read_only() -> RowError {
     RowError::Unavailable("a read tried to write; this is a fault of numax".to_string())
 }

@@ -100,6 +100,13 @@ impl Staging {
         Ok(cell)
     }
 
+    /// The names of staged rows that start with `prefix`.
+    pub(crate) fn names(&self, prefix: &[u8]) -> Vec<Bytes> {
+        let touched = self.rows.borrow();
+        let named = touched.rows.iter().filter(|row| row.written && row.name.starts_with(prefix));
+        named.map(|row| row.name.clone()).collect()
+    }
+
     fn lookup(&self, known: &Origins, origin: &Origin) -> Option<u32> {
         known.lookup(origin).or_else(|| {
             let at = self.new_origins.iter().position(|new| new == origin)?;

@@ -79,6 +79,34 @@ fn version_1_keeps_its_bytes() {
 }
 
 #[test]
+fn messages_of_forgetting_keep_their_bytes() {
+    let n11 = "11".repeat(32);
+    let n22 = "22".repeat(32);
+    let nonce = "0102030405060708";
+    let vv = format!("02 {n11} 01 {nonce} ac02 {n22} 02 {nonce} 01");
+    assert_eq!(numax_wire::FORGETTING, 1);
+    check(
+        Message::Acks(vec![(origin(0x22, 2), vector()), (origin(0x11, 1), VersionVector::default())]),
+        &format!("00 8010 02 {n22} 02 {nonce} {vv} {n11} 01 {nonce} 00"),
+    );
+    check(Message::Behind { id: 200 }, "00 8011 c801");
+    check(
+        Message::PullState { id: 1, picture: 300, from: Bytes::from_static(b"ab"), floor: vector() },
+        &format!("00 8012 01 ac02 026162 {vv}"),
+    );
+    check(
+        Message::State { id: 1, picture: 300, page: Bytes::from_static(b"page") },
+        "02 8013 01 ac02 0470616765",
+    );
+    // Who does not know them would have skipped them; who does takes them on their stream only.
+    assert!(matches!(
+        decode(Bytes::from_static(&[0, 0x80, 0x13, 1, 1, 0])),
+        Err(DecodeError::WrongClass { .. })
+    ));
+    assert!(decode(Bytes::from_static(&[0, 0x80, 0x10, 0xff, 0xff, 0xff, 0x7f])).is_err());
+}
+
+#[test]
 fn a_newer_hello_and_error_can_be_read_and_others_cannot() {
     for message in [Message::Hello(hello()), Message::Error(WireError::Shutdown)] {
         let mut bytes = encode(&message).to_vec();

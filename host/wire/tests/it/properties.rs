@@ -82,7 +82,14 @@ fn message() -> impl Strategy<Value = Message> {
             done
         }),
         error().prop_map(Message::Error),
-        (0x8000..=u16::MAX).prop_map(|kind| Message::Skipped { kind }),
+        vec((origin(), vector()), 0..4).prop_map(Message::Acks),
+        any::<u64>().prop_map(|id| Message::Behind { id }),
+        (any::<u64>(), any::<u64>(), vec(any::<u8>(), 0..40), vector()).prop_map(
+            |(id, picture, from, floor)| Message::PullState { id, picture, from: from.into(), floor }
+        ),
+        (any::<u64>(), any::<u64>(), vec(any::<u8>(), 0..40))
+            .prop_map(|(id, picture, page)| Message::State { id, picture, page: page.into() }),
+        prop_oneof![0x8000..=0x800f_u16, 0x8014..=u16::MAX].prop_map(|kind| Message::Skipped { kind }),
     ]
 }
 
@@ -102,8 +109,10 @@ proptest! {
 
     /// Reaches the bodies, which arbitrary bytes seldom do.
     #[test]
-    fn arbitrary_bodies_never_panic(class in 0..4_u8, kind in 0..9_u8, body in vec(any::<u8>(), 0..400)) {
-        let mut bytes = vec![class, 0, kind];
+    fn arbitrary_bodies_never_panic(
+        class in 0..4_u8, optional: bool, kind in 0..21_u8, body in vec(any::<u8>(), 0..400),
+    ) {
+        let mut bytes = vec![class, if optional { 0x80 } else { 0 }, kind];
         bytes.extend(body);
         let _ = decode(Bytes::from(bytes));
     }

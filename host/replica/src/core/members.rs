@@ -1,0 +1,65 @@
+//! The member table, and what this node acknowledges.
+
+use numax_crdt::{NodeId, Origin, VersionVector};
+
+use super::Core;
+use crate::forget::{Ack, Member};
+
+impl Core {
+    /// What this node has received for certain: all of it survives a power cut here.
+    pub fn received(&mut self) -> &VersionVector {
+        self.receipts.durable(self.log.synced(), self.log.end(), &self.tip.vector)
+    }
+
+    /// What this node and those it knows of have received for certain, its own first: to be told to others. About
+    /// `max_bytes` of them; the others take turns.
+    pub fn acks(&mut self, max_bytes: usize) -> Vec<Ack> {
+        /// What an entry of a vector takes at most, about.
+        const ENTRY: usize = 64;
+        let own = Ack { member: self.origin, vector: self.received().clone() };
+        let others = self.members.acks();
+        let size = |ack: &Ack| (1 + ack.vector.len()) * ENTRY;
+        let mut room = max_bytes.saturating_sub(size(&own));
+        let mut acks = vec![own];
+        let first = if others.is_empty() { 0 } else { self.ack_turn % others.len() };
+        for ack in others.iter().cycle().skip(first).take(others.len()) {
+            let Some(left) = room.checked_sub(size(ack)) else { break };
+            room = left;
+            acks.push(ack.clone());
+            self.ack_turn = self.ack_turn.wrapping_add(1);
+        }
+        acks
+    }
+
+    /// Takes acknowledgements from a peer, its own and those that it passes on.
+    pub fn acknowledged(&mut self, acks: &[Ack], now_ms: u64) {
+        acks.iter().for_each(|ack| self.members.acknowledged(ack, now_ms));
+    }
+
+    /// A node of the cluster was heard, writing under this origin.
+    pub fn heard_of(&mut self, origin: Origin, now_ms: u64) {
+        self.members.heard(origin, now_ms);
+    }
+
+    /// Tells which nodes belong to the cluster by configuration, and how many others there are to be at least: until
+    /// so many are known, no tombstone goes.
+    pub fn configure_members(&mut self, nodes: &[NodeId], at_least: usize) {
+        self.members.configure(nodes, at_least);
+    }
+
+    /// Counts a node no longer, until it is heard again; answers whether it counted. Forgetting goes on without it. When
+    /// it comes back it gets a transfer of state.
+    pub fn evict_member(&mut self, node: NodeId) -> bool {
+        self.members.evict(node)
+    }
+
+    /// Evicts nodes that were not heard for longer than a time.
+    pub fn evict_unseen(&mut self, now_ms: u64, horizon_ms: u64) -> Vec<NodeId> {
+        self.members.evict_unseen(now_ms, horizon_ms)
+    }
+
+    /// All other nodes that were ever known of.
+    pub fn members(&self) -> Vec<Member> {
+        self.members.list()
+    }
+}

@@ -1,0 +1,91 @@
+//! Acknowledgements, members and transfers of state, for whoever runs the cluster's protocol.
+
+use bytes::Bytes;
+use numax_crdt::{NodeId, Origin};
+
+use super::{Replica, files, unexpected};
+use crate::{
+    core::{Request, Response},
+    error::CommitError,
+    forget::{Ack, Member},
+    rows::frozen::FrozenError,
+    transfer::{PageRequest, SentPage, TransferState, Transferred},
+};
+
+impl Replica {
+    /// See [`Core::acks`](crate::Core::acks).
+    pub fn acks(&self, max_bytes: usize) -> Vec<Ack> {
+        self.inner.core().acks(max_bytes)
+    }
+
+    /// See [`Core::acknowledged`](crate::Core::acknowledged).
+    pub fn acknowledged(&self, acks: &[Ack]) {
+        self.inner.core().acknowledged(acks, files::now_ms());
+        // There may be something to forget now.
+        self.inner.signals.written(false);
+    }
+
+    /// See [`Core::heard_of`](crate::Core::heard_of).
+    pub fn heard_of(&self, origin: Origin) {
+        self.inner.core().heard_of(origin, files::now_ms());
+        self.inner.signals.written(false);
+    }
+
+    /// See [`Core::configure_members`](crate::Core::configure_members).
+    pub fn configure_members(&self, nodes: &[NodeId], at_least: usize) {
+        self.inner.core().configure_members(nodes, at_least);
+    }
+
+    /// See [`Core::evict_member`](crate::Core::evict_member).
+    pub fn evict_member(&self, node: NodeId) -> bool {
+        self.inner.core().evict_member(node)
+    }
+
+    /// See [`Core::evict_unseen`](crate::Core::evict_unseen).
+    pub fn evict_unseen(&self, horizon_ms: u64) -> Vec<NodeId> {
+        self.inner.core().evict_unseen(files::now_ms(), horizon_ms)
+    }
+
+    /// See [`Core::members`](crate::Core::members).
+    pub fn members(&self) -> Vec<Member> {
+        self.inner.core().members()
+    }
+
+    /// Reads a page of this node's state for a peer. Blocks: not for an async worker.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn transfer_page(&self, request: &PageRequest) -> Result<SentPage, FrozenError> {
+        let (picture, rows, from) = self.inner.core().transfer_picture(request, files::now_ms());
+        // Beside the committer: a picture needs nobody to wait.
+        let page = rows.page(self.origin().node, from, request.max_bytes)?.encode();
+        Ok(SentPage { picture, page })
+    }
+
+    /// Takes a page of a peer's state.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; nothing was changed then.
+    pub async fn take_page(&self, page: Bytes) -> Result<Transferred, CommitError> {
+        let bytes = page.len();
+        match self.inner.queue.submit(Request::Transfer(page), bytes).await? {
+            Response::Transferred(done) => Ok(done),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// See [`Core::transfer_state`](crate::Core::transfer_state).
+    pub fn transfer_state(&self) -> Option<TransferState> {
+        self.inner.core().transfer_state()
+    }
+
+    /// See [`Core::abandon_transfer`](crate::Core::abandon_transfer).
+    pub fn abandon_transfer(&self) {
+        self.inner.core().abandon_transfer();
+    }
+
+    /// Bytes of the log on the disk.
+    pub fn log_bytes(&self) -> u64 {
+        self.inner.core().log_bytes()
+    }
+}

@@ -1,0 +1,311 @@
+//! Transfer of state between cores.
+
+use bytes::Bytes;
+use numax_crdt::VersionVector;
+use numax_replica::{
+    CommitError, CoreConfig, Durability, LogError, PageRequest, Request, Response, Transferred,
+};
+use numax_store::{FaultPlan, Survives};
+
+use crate::common::{NOW, Node, bytes, config, key};
+
+fn small(node: u8) -> CoreConfig {
+    CoreConfig { segment_bytes: 600, op_log_budget: 1_500, ..config(node, Durability::Fsync) }
+}
+
+/// A node whose log is shorter than its life, with everything that families keep.
+fn old_node(node: u8, rounds: u32) -> Node {
+    let mut node = Node::with(small(node));
+    live(&mut node, 0, rounds);
+    node
+}
+
+fn live(node: &mut Node, from: u32, to: u32) {
+    for n in from..to {
+        node.commit(|draft| {
+            draft.g_counter_increment(&key("g"), 1).unwrap();
+            draft.pn_counter_decrement(&key("pn"), 2).unwrap();
+            draft.register_set(&key(&format!("r{}", n % 5)), bytes(&format!("{n}"))).unwrap();
+            draft.map_set(&key("m"), format!("{}", n % 9).as_bytes(), bytes(&format!("{n}"))).unwrap();
+            draft.set_add(&key("s"), bytes(&format!("{}", n % 11))).unwrap();
+        });
+        if n % 3 == 2 {
+            node.commit(|draft| {
+                draft.set_remove(&key("s"), format!("{}", n % 11).as_bytes()).unwrap();
+                draft.map_remove(&key("m"), format!("{}", n % 9).as_bytes()).unwrap();
+                draft.register_clear(&key(&format!("r{}", n % 5))).unwrap();
+            });
+        }
+        node.core.flush(true).unwrap();
+        node.core.trim_log().unwrap();
+    }
+}
+
+fn take(to: &mut Node, page: Bytes) -> Result<Transferred, CommitError> {
+    match to.group(vec![Request::Transfer(page)]).results.remove(0)? {
+        Response::Transferred(done) => Ok(done),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What the receiver asks for next.
+fn request(to: &Node, picture: u64) -> PageRequest {
+    let state = to.core.transfer_state();
+    let (from, floor) = state.map_or_else(Default::default, |state| (state.cursor, state.floor));
+    PageRequest { picture, from, floor, max_bytes: 60 }
+}
+
+/// Transfers pages, at most so many; whether it came to an end.
+fn transfer(from: &mut Node, to: &mut Node, pages: usize) -> bool {
+    let mut picture = 0;
+    // A picture shows what the engine has.
+    from.core.flush(true).unwrap();
+    for _ in 0..pages {
+        let sent = from.core.transfer_page(&request(to, picture), NOW).unwrap();
+        picture = sent.picture;
+        if take(to, sent.page).unwrap().next.is_none() {
+            return true;
+        }
+    }
+    false
+}
+
+/// What an anti-entropy of many rounds does.
+fn pull(from: &mut Node, to: &mut Node) {
+    for _ in 0..1000 {
+        match from.core.batches_after(&to.core.vector().clone(), None, 1 << 20) {
+            Ok(page) if page.batches.is_empty() => return,
+            Ok(page) => {
+                let done = to.ingest(page.batches);
+                assert_eq!(done.rejected, 0);
+                if page.behind && done.applied == 0 {
+                    assert!(transfer(from, to, 1000));
+                }
+            }
+            Err(LogError::Behind) => assert!(transfer(from, to, 1000)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("it does not end");
+}
+
+fn same(a: &Node, b: &Node) {
+    assert_eq!(a.core.vector(), b.core.vector());
+    assert_eq!(a.core.state_hash().unwrap(), b.core.state_hash().unwrap());
+    assert_eq!(a.elements("s"), b.elements("s"));
+    assert_eq!(a.draft().map_size(&key("m")).unwrap(), b.draft().map_size(&key("m")).unwrap());
+    assert_eq!(
+        a.draft().pn_counter_value(&key("pn")).unwrap(),
+        b.draft().pn_counter_value(&key("pn")).unwrap()
+    );
+}
+
+#[test]
+fn a_late_node_gets_everything_from_a_log_that_begins_late() {
+    let mut old = old_node(1, 60);
+    assert!(matches!(old.core.batches_after(&VersionVector::new(), None, 1000), Err(LogError::Behind)));
+    let mut new = Node::with(small(2));
+    new.commit(|draft| draft.g_counter_increment(&key("g"), 5).unwrap());
+    pull(&mut old, &mut new);
+    pull(&mut new, &mut old);
+    same(&old, &new);
+    assert_eq!(new.counter("g"), 65);
+    // Both write on, and it survives.
+    live(&mut old, 60, 63);
+    live(&mut new, 70, 73);
+    let mut new = new.crash(Survives::SyncedOnly).unwrap();
+    pull(&mut old, &mut new);
+    pull(&mut new, &mut old);
+    same(&old, &new);
+    // What came by a transfer cannot be had from the receiver's log, only by another transfer.
+    let mut third = Node::with(small(3));
+    assert!(matches!(new.core.batches_after(&VersionVector::new(), None, 1000), Err(LogError::Behind)));
+    pull(&mut new, &mut third);
+    same(&new, &third);
+}
+
+#[test]
+fn what_was_removed_and_forgotten_goes_from_an_old_copy_and_what_it_wrote_stays() {
+    let mut old = old_node(1, 20);
+    let mut away = Node::with(small(2));
+    pull(&mut old, &mut away);
+    let unseen = away.commit(|draft| {
+        draft.register_set(&key("mine"), bytes("unseen")).unwrap();
+        draft.set_add(&key("s"), bytes("unseen")).unwrap();
+    });
+    // It is put back from a copy later, in a new epoch. Meanwhile all is removed, and forgotten.
+    away.core.flush(true).unwrap();
+    let gone = away.elements("s");
+    let fields: Vec<Bytes> = old
+        .draft()
+        .map_entries(&key("m"), None, 100)
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|(field, _)| field)
+        .collect();
+    old.commit(|draft| {
+        gone.iter()
+            .filter(|name| name[..] != b"unseen"[..])
+            .for_each(|name| draft.set_remove(&key("s"), name).unwrap());
+        fields.iter().for_each(|field| draft.map_remove(&key("m"), field).unwrap());
+        (0..5).for_each(|n| draft.register_clear(&key(&format!("r{n}"))).unwrap());
+    });
+    for n in 0..30 {
+        old.commit(|draft| {
+            draft.register_set(&key("other"), bytes(&format!("{n}{}", "x".repeat(100)))).unwrap()
+        });
+    }
+    for _ in 0..3 {
+        old.core.flush(true).unwrap();
+        old.core.forget_step(10_000, NOW).unwrap();
+    }
+    let mut facts = away.facts.clone();
+    facts.disk_id.push('+');
+    facts.nonce = 99;
+    let mut back = Node::open(
+        away.config.clone(),
+        away.disk.crash(Survives::Everything),
+        away.engine.crash(Survives::Everything),
+        facts,
+    )
+    .unwrap();
+    assert!(back.core.new_epoch().is_some());
+    pull(&mut old, &mut back);
+    assert_eq!(back.elements("s"), [bytes("unseen")]);
+    assert_eq!(back.draft().map_size(&key("m")).unwrap(), 0);
+    assert_eq!((back.register("r1"), back.register("mine")), (None, Some(bytes("unseen"))));
+    // Its own batches are still in its log, for the others.
+    let page = back.core.batches_after(old.core.vector(), None, 1000).unwrap();
+    assert_eq!(page.batches, std::slice::from_ref(&unseen.bytes));
+    pull(&mut back, &mut old);
+    same(&old, &back);
+}
+
+#[test]
+fn a_transfer_goes_on_after_a_restart_of_either_side() {
+    for (pages, survives) in [(1, Survives::Everything), (3, Survives::SyncedOnly), (5, Survives::Chosen(1))]
+    {
+        let mut old = old_node(1, 40);
+        let mut new = Node::with(small(2));
+        assert!(!transfer(&mut old, &mut new, pages));
+        let (state, vector) = (new.core.transfer_state().unwrap(), new.core.vector().clone());
+        assert!(vector.is_empty(), "the vector moves at the end");
+        if pages == 3 {
+            new.core.flush(true).unwrap();
+        }
+        let mut new = new.crash(survives).unwrap();
+        assert_eq!(new.core.transfer_state().unwrap(), state);
+        // The sender has lost its picture, and writes on.
+        let mut old = old.crash(Survives::Everything).unwrap();
+        live(&mut old, 40, 55);
+        assert!(transfer(&mut old, &mut new, 1000));
+        assert_eq!(*new.core.vector(), state.floor, "no more is claimed than the first picture knew");
+        pull(&mut old, &mut new);
+        same(&old, &new);
+    }
+}
+
+#[test]
+fn a_transfer_that_is_given_up_does_no_harm() {
+    // A log that reaches back, so that both ways are open.
+    let mut old = Node::with(config(1, Durability::Fsync));
+    live(&mut old, 0, 40);
+    for pages in 1..8 {
+        let mut new = Node::with(config(2, Durability::Fsync));
+        assert!(!transfer(&mut old, &mut new, pages));
+        let all = old.log();
+        let ingested = new.ingest(all[..10].to_vec());
+        assert_eq!((ingested.applied, ingested.pending), (0, 10), "the transfer brings them");
+        new.core.abandon_transfer();
+        assert_eq!(new.ingest(all[..20].to_vec()).applied, 20);
+        let mut new = new.crash(Survives::Everything).unwrap();
+        assert_eq!(new.core.transfer_state(), None, "void once a batch of it was applied");
+        new.ingest(all);
+        same(&old, &new);
+    }
+}
+
+#[test]
+fn who_writes_in_the_middle_is_understood_only_by_those_who_have_all_of_it() {
+    let mut old = old_node(1, 40);
+    let mut new = Node::with(small(2));
+    // Until the set's range is begun.
+    while new.elements("s").is_empty() {
+        assert!(!transfer(&mut old, &mut new, 1));
+    }
+    let seen = new.elements("s");
+    let written = new.commit(|draft| {
+        seen.iter().for_each(|element| draft.set_remove(&key("s"), element).unwrap());
+        draft.g_counter_increment(&key("g"), 1).unwrap();
+    });
+    let mut other = Node::with(small(3));
+    let ingested = other.ingest(vec![written.bytes.clone()]);
+    assert_eq!((ingested.applied, ingested.pending), (0, 1));
+    pull(&mut old, &mut other);
+    other.ingest(vec![written.bytes.clone()]);
+    old.ingest(vec![written.bytes.clone()]);
+    assert!(transfer(&mut old, &mut new, 1000));
+    pull(&mut old, &mut new);
+    same(&old, &new);
+    same(&old, &other);
+}
+
+#[test]
+fn a_crash_at_every_operation_of_the_receiver_leaves_something_to_go_on_from() {
+    let mut old = old_node(1, 25);
+    for operation in 0.. {
+        let new = Node::with(small(2));
+        new.disk.faults().set_plan(FaultPlan { crash_at: Some(operation), ..FaultPlan::default() });
+        let mut new = new;
+        let mut steps = 0;
+        let mut picture = 0;
+        let through = loop {
+            let sent = old.core.transfer_page(&request(&new, picture), NOW).unwrap();
+            picture = sent.picture;
+            match take(&mut new, sent.page) {
+                Ok(Transferred { next: None, .. }) => break true,
+                Ok(_) => {}
+                Err(_) => break false,
+            }
+            steps += 1;
+            if steps % 4 == 3 && new.core.flush(steps % 8 == 3).is_err() {
+                break false;
+            }
+        };
+        let finished = through && !new.disk.faults().power_lost();
+        let survives = if operation % 2 == 0 { Survives::SyncedOnly } else { Survives::Chosen(operation) };
+        let mut after = new.crash(survives).unwrap_or_else(|error| panic!("crash at {operation}: {error}"));
+        after.commit(|draft| draft.set_add(&key("s"), bytes("after")).unwrap());
+        pull(&mut old, &mut after);
+        let mut witness = Node::with(small(3));
+        pull(&mut after, &mut witness);
+        same(&after, &witness);
+        assert_eq!(after.counter("g"), old.counter("g"));
+        if finished {
+            assert!(operation > 30, "only {operation} operations");
+            return;
+        }
+    }
+}
+
+#[test]
+fn pages_that_do_not_fit_are_refused_and_change_nothing() {
+    let mut old = old_node(1, 30);
+    let mut new = Node::with(small(2));
+    let first = old.core.transfer_page(&request(&new, 0), NOW).unwrap();
+    let one = take(&mut new, first.page.clone()).unwrap();
+    let second = old.core.transfer_page(&request(&new, first.picture), NOW).unwrap();
+    take(&mut new, second.page.clone()).unwrap();
+    let (state, before) = (new.core.transfer_state(), new.core.state_hash().unwrap());
+    assert!(one.next.is_some() && take(&mut new, second.page.clone()).is_err(), "a page twice");
+    assert!(take(&mut new, Bytes::from_static(b"nonsense")).is_err());
+    assert!(take(&mut new, second.page.slice(..40)).is_err());
+    assert_eq!((new.core.transfer_state(), new.core.state_hash().unwrap()), (state, before));
+    // From the start again is another transfer.
+    take(&mut new, first.page).unwrap();
+    take(&mut new, second.page).unwrap();
+    assert!(transfer(&mut old, &mut new, 1000));
+    pull(&mut old, &mut new);
+    same(&old, &new);
+}
