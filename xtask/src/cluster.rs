@@ -32,6 +32,17 @@ pub struct Node {
     child: Option<Child>,
 }
 
+/// An answer as it came.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its content type without parameters; empty if it has none.
+    pub kind: String,
+    /// Its body.
+    pub body: String,
+}
+
 /// What the example guests answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -169,6 +180,22 @@ impl Node {
     pub fn state(&self) -> Result<State> {
         let url = format!("http://{}/", self.http);
         State::read(agent().get(&url).call().with_context(|| format!("GET {url}"))?)
+    }
+
+    /// A request without a body; any status is an answer. The target goes out as it is.
+    pub fn ask(&self, method: &str, target: &str) -> Result<Answer> {
+        let request =
+            ureq::http::Request::builder().method(method).uri(format!("http://{}{target}", self.http));
+        let agent = agent();
+        let request = agent.configure_request(request.body(())?).http_status_as_error(false).build();
+        let mut answer = agent.run(request).with_context(|| format!("{method} {target}"))?;
+        let kind =
+            answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            kind: kind.split(';').next().unwrap_or_default().into(),
+            body: answer.body_mut().read_to_string()?,
+        })
     }
 
     /// The end of its log, for messages.

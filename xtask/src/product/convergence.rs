@@ -101,3 +101,43 @@ pub fn long_absence(bench: &Bench) -> Result<()> {
     agree(&nodes.iter().collect::<Vec<_>>(), &wanted)?;
     Ok(())
 }
+
+/// A name with everything that a JSON writer may treat in its own way, and how it stands in a path.
+const ODD: (&str, &str) = (
+    "q\"b\\s/\u{8}\u{c}\n\r\t\u{1}\u{1f}\u{7f}<&>ä€\u{1f600} +",
+    "q%22b%5Cs%2F%08%0C%0A%0D%09%01%1F%7F%3C%26%3E%C3%A4%E2%82%AC%F0%9F%98%80%20+",
+);
+/// The same in an answer.
+const ODD_JSON: &str = "\"q\\\"b\\\\s/\\b\\f\\n\\r\\t\\u0001\\u001f\u{7f}<&>ä€\u{1f600} +\"";
+
+pub fn same_answers(bench: &Bench) -> Result<()> {
+    let guests: Vec<_> =
+        bench.guests.iter().map(|(language, wasm)| (language.name().into(), wasm.clone())).collect();
+    let nodes = mesh(bench, &guests)?;
+    let all: Vec<_> = nodes.iter().collect();
+    for node in &nodes {
+        // Each takes the name in, and out again; the last one leaves it.
+        for (method, languages) in
+            [("PUT", vec![ODD.0.to_string()]), ("DELETE", vec![]), ("PUT", vec![ODD.0.into()])]
+        {
+            let answer = node.ask(method, &format!("/languages/{}", ODD.1))?;
+            ensure!(answer.status == 200, "{}: {method} gave {answer:?}", node.name);
+            agree(&all, &State { visits: 0, languages })?;
+        }
+        for other in &nodes {
+            let get = other.ask("GET", "/")?;
+            let wanted = format!(r#"{{"visits":0,"languages":[{ODD_JSON}]}}"#);
+            ensure!(get.body == wanted, "{} answers {}, and not {wanted}", other.name, get.body);
+            let head = other.ask("HEAD", "/")?;
+            ensure!(head.body.is_empty(), "{}: HEAD has the body {:?}", other.name, head.body);
+            ensure!(
+                (head.status, &head.kind) == (200, &get.kind) && head.kind == "application/json",
+                "{}: HEAD gave {head:?}, GET {get:?}",
+                other.name
+            );
+            let lost = other.ask("HEAD", "/nowhere")?;
+            ensure!(lost.status == 404, "{}: HEAD of nothing gave {lost:?}", other.name);
+        }
+    }
+    Ok(())
+}

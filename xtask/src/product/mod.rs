@@ -44,6 +44,7 @@ type Case = (&'static str, fn(&Bench) -> Result<()>);
 
 const CASES: &[Case] = &[
     ("four_languages_agree_after_kill_and_restart", convergence::four_languages),
+    ("four_languages_answer_alike", convergence::same_answers),
     ("late_node_that_knows_one_address_gets_everything", convergence::late_node),
     ("partition_heals", convergence::long_absence),
     ("sigkill_loses_nothing_acknowledged_interval", durability::sigkill_interval),
