@@ -21,9 +21,20 @@ pub fn target_dir() -> PathBuf {
     }
 }
 
-/// `cargo`, in the root of the checkout.
+/// `cargo`, in the root of the checkout, as if it were called from a shell.
 pub fn cargo() -> Command {
-    program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // `cargo run` names xtask's own manifest to us. Build scripts that look at that (ring's does) would be run again, and
+    // all that is above them built again, whenever cargo is called now from here and now by hand.
+    for (name, _) in std::env::vars_os() {
+        let own = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if own {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// A program that runs in the root of the checkout.
