@@ -65,6 +65,24 @@ pub trait OpApplier: Send + Sync {
     /// When the row is damaged or names an unknown origin.
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError>;
 
+    /// What of a row all replicas have alike that know the same, whatever each of them has forgotten: for comparing
+    /// them. That is the [`export`](Self::export) of rows that are no [`tombstone`](Self::tombstone), unless forgetting
+    /// changes other rows too.
+    ///
+    /// # Errors
+    /// When the row is damaged or names an unknown origin.
+    fn compared(
+        &self,
+        rows: &dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+    ) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
+        match self.tombstone(rows, sub, row)? {
+            Some(_) => Ok(None),
+            None => self.export(rows, sub, row),
+        }
+    }
+
     /// Whether a row that came from another replica can be an [`export`](Self::export) of this family. Called for all
     /// rows before the first is merged.
     ///

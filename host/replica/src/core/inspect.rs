@@ -53,9 +53,7 @@ fn hash_rows(shared: &Shared) -> Result<[u8; 32], ApplyError> {
             }
             let view = View::new(&access, kind, &key);
             // Each node forgets removals when it can; a reader sees no difference.
-            if family.tombstone(&view, sub, cell)?.is_none() {
-                exports.extend(family.export(&view, sub, cell)?);
-            }
+            exports.extend(family.compared(&view, sub, cell)?);
         }
         match next {
             Some(next) => after = next,

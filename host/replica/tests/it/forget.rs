@@ -243,3 +243,64 @@ fn only_what_is_synced_is_acknowledged() {
     assert_eq!(*node.core.received(), all);
     assert_eq!(node.core.acks(0)[0].vector, all);
 }
+
+#[test]
+fn a_list_that_forgot_its_dead_elements_is_the_same_list() {
+    use numax_replica::IdSeed;
+    let (mut a, mut b) = (Node::new(1), Node::new(2));
+    let mut ids = Vec::new();
+    let written = a.commit(|draft| {
+        for n in 0..20 {
+            let seed = IdSeed { now_ms: NOW, random: n };
+            ids.push(draft.list_push(&key("l"), bytes(&format!("{n}")), seed).unwrap());
+        }
+    });
+    let removed = a.commit(|draft| {
+        for (_, id) in ids.iter().enumerate().filter(|(n, _)| n % 3 != 0) {
+            draft.list_remove(&key("l"), *id).unwrap();
+        }
+    });
+    b.ingest(vec![written.bytes.clone(), removed.bytes.clone()]);
+    hear(&mut a, &[2]);
+    acked(&mut a, &mut [&mut b]);
+    assert!(collect(&mut a) > 0);
+    assert_eq!(a.core.state_hash().unwrap(), b.core.state_hash().unwrap());
+    let more = a.commit(|draft| {
+        draft.list_insert(&key("l"), Some(ids[3]), bytes("new"), IdSeed { now_ms: NOW, random: 99 }).unwrap();
+    });
+    assert_ne!(a.core.state_hash().unwrap(), b.core.state_hash().unwrap());
+    b.ingest(vec![more.bytes.clone()]);
+    assert_eq!(a.core.state_hash().unwrap(), b.core.state_hash().unwrap());
+    let items = |node: &Node| node.draft().list_entries(&key("l"), None, 100).unwrap().items;
+    assert_eq!(items(&a), items(&b));
+}
+
+/// A week of load, in short: many times the budget goes through the log.
+#[test]
+fn a_long_life_stays_inside_the_budget_whether_others_keep_up_or_not() {
+    for keeps_up in [true, false] {
+        let mut node = Node::with(CoreConfig {
+            op_log_budget: 8_000,
+            segment_bytes: 1_000,
+            ..config(1, Durability::default())
+        });
+        node.core.heard_of(other(2), NOW);
+        let mut most = 0;
+        for round in 0..400 {
+            write(&mut node, 4);
+            if round % 2 == 0 {
+                node.commit(|draft| draft.register_clear(&key(&format!("r{}", round % 4))).unwrap());
+            }
+            node.core.flush(true).unwrap();
+            if keeps_up {
+                let all = node.core.vector().clone();
+                ack(&mut node, 2, &all);
+            }
+            node.core.forget_step(100, NOW).unwrap();
+            most = most.max(node.core.log_bytes());
+        }
+        assert!(node.core.position() > 20 * 8_000, "{}", node.core.position());
+        let bound = if keeps_up { 3_000 } else { 8_000 + 1_200 };
+        assert!(most < bound, "{most}");
+    }
+}

@@ -33,7 +33,7 @@ use bytes::Bytes;
 
 pub use read::{Ends, Part, contains, ends, entries, get, leaf_with, live_ancestor, part, size, successor};
 
-use super::{Known, OpApplier, Removal, wrong_kind};
+use super::{HEAD, Known, OpApplier, Removal, wrong_kind};
 use crate::{
     element::ElementId,
     hlc::Hlc,
@@ -75,6 +75,28 @@ impl OpApplier for Rga {
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
         let Some(id) = element::parse(sub) else { return Ok(None) };
         Ok(Some((Bytes::copy_from_slice(sub), element::export(rows, id, row)?)))
+    }
+
+    /// Where an element hangs depends on what was forgotten; the list's order does not.
+    fn compared(
+        &self,
+        rows: &dyn Rows,
+        sub: &[u8],
+        row: &Bytes,
+    ) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
+        if sub == HEAD {
+            let all = entries(rows, None, usize::MAX)?;
+            let order: Vec<u8> = all.iter().flat_map(|(id, _)| *id.as_bytes()).collect();
+            return Ok((!order.is_empty()).then(|| (Bytes::from_static(HEAD), order.into())));
+        }
+        let Some(id) = element::parse(sub) else { return Ok(None) };
+        let element = Element { parent: None, rank: id, ..element::decode(id, row)? };
+        if element.value.is_none() {
+            return Ok(None);
+        }
+        let origin = rows.origin(element.writer)?;
+        let shown = element.encode(id, |out, _| crate::codec::put_origin(out, &origin));
+        Ok(Some((Bytes::copy_from_slice(sub), shown)))
     }
 
     fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
