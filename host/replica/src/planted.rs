@@ -22,6 +22,10 @@ pub enum Planted {
     DoubleApply,
     /// Batches do not wait for those of others that they depend on.
     NoCausality,
+    /// Tombstones go by acknowledgements that cover what has not been applied here.
+    EarlyCollection,
+    /// A transfer of state keeps rows that the sender has removed.
+    KeptRows,
 }
 
 impl CoreConfig {

@@ -6,13 +6,14 @@ use numax_crdt::Origin;
 use super::{Core, Tip, group::Group, pending::Pending};
 use crate::{
     error::{CommitError, CoreError},
+    planted::Planted,
     transfer::{Merging, Page, TransferState, Transferred, merge_page},
 };
 
 impl Tip {
     /// What a page moves on; `own` is what is written under here.
     pub(super) fn merging(&mut self, own: Option<Origin>) -> Merging<'_> {
-        Merging { place: &mut self.place, vector: &mut self.vector, deps: &mut self.deps, own }
+        Merging { place: &mut self.place, vector: &mut self.vector, deps: &mut self.deps, own, keeps: false }
     }
 }
 
@@ -45,7 +46,9 @@ impl Core {
         let position = group.push_page(&bytes)?;
         self.tip.clock.observe(page.clock, now_ms, self.config.max_skew_ms);
         let own = Some(self.origin);
-        let last = merge_page(&self.shared, &mut self.staging, self.tip.merging(own), &page, position)?;
+        let keeps = self.config.has_bug(Planted::KeptRows);
+        let into = Merging { keeps, ..self.tip.merging(own) };
+        let last = merge_page(&self.shared, &mut self.staging, into, &page, position)?;
         if last {
             // What waited for batches that have come by rows would wait for ever; it is asked for again.
             self.pending = Pending::new(self.config.pending_bytes);

@@ -138,6 +138,8 @@ pub(crate) struct Merging<'a> {
     pub deps: &'a mut BTreeMap<Origin, u64>,
     /// What is written under here.
     pub own: Option<Origin>,
+    /// For simulators that look for this bug: rows that the sender has removed stay.
+    pub keeps: bool,
 }
 
 /// Merges a page into staged rows and moves the transfer on; `position` is the one behind the page's record. Answers
@@ -149,7 +151,7 @@ pub(crate) fn merge_page(
     page: &Page,
     position: u64,
 ) -> Result<bool, CoreError> {
-    let Merging { place, vector, deps, own } = into;
+    let Merging { place, vector, deps, own, keeps } = into;
     let known = Known { ours: vector, theirs: &page.as_of };
     let mut sent = BTreeSet::new();
     for value in &page.values {
@@ -162,7 +164,9 @@ pub(crate) fn merge_page(
             sent.insert([&prefix[..], sub].concat());
         }
     }
-    remove_absent(shared, staging, page, &sent, known)?;
+    if !keeps {
+        remove_absent(shared, staging, page, &sent, known)?;
+    }
 
     // Whoever writes here from now on may have seen any of it.
     for (origin, seq) in page.as_of.iter() {

@@ -31,7 +31,8 @@ fn some_seeds_of_each_scenario_are_clean() {
 
 #[test]
 fn planted_bugs_are_found() {
-    for (name, bug, within) in suite::PLANTED {
+    // Those that take many seeds are looked for by `cargo xtask sim --planted`.
+    for (name, bug, within) in suite::PLANTED.into_iter().filter(|(_, _, within)| *within <= 20) {
         assert!(suite::find(bug, 1, within).is_some(), "{name} was not found within {within} seeds");
     }
 }
