@@ -5,6 +5,7 @@
 mod basics;
 mod child;
 mod common;
+mod cost;
 mod crash;
 mod draft;
 mod epochs;
@@ -12,6 +13,7 @@ mod faults;
 mod forget;
 mod frozen;
 mod ingest;
+mod limits;
 mod lists;
 mod logs;
 mod misses;
