@@ -89,6 +89,9 @@ pub enum OpenError {
     /// The engine.
     #[error(transparent)]
     Store(#[from] KvError),
+    /// It is open, and cannot do what was asked.
+    #[error(transparent)]
+    Busy(#[from] CommitError),
     /// A file or thread could not be made.
     #[error("{what} failed: {detail}")]
     Io {

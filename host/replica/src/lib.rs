@@ -24,6 +24,7 @@ mod planted;
 mod reader;
 mod replica;
 mod rows;
+pub mod snapshot;
 pub mod transfer;
 
 pub use self::core::{CommitTicket, Core, GroupOutcome, Health, Ingested, LogPage, Request, Response};
@@ -37,6 +38,6 @@ pub use meta::{HostFacts, mark_restored};
 #[cfg(feature = "planted-bugs")]
 pub use planted::Planted;
 pub use reader::Reader;
-pub use replica::{Durable, Replica, engine_of};
+pub use replica::{DirLock, Durable, Replica, engine_of, lock};
 pub use rows::frozen::{FrozenError, FrozenPage, FrozenRows};
 pub use transfer::{PageRequest, SentPage, TransferState, Transferred};

@@ -9,7 +9,7 @@ use crate::{
     error::{LogError, OpenError},
 };
 
-const FILE: &str = "meta.json";
+pub(crate) const FILE: &str = "meta.json";
 const TEMPORARY: &str = "meta.json.tmp";
 const FORMAT: u64 = 1;
 const MAX_BYTES: usize = 64 << 10;
@@ -97,6 +97,11 @@ impl Meta {
             clean_end: None,
             restored: false,
         }
+    }
+
+    /// The file of data that was put back: its next open begins the epoch after `origin`'s.
+    pub(crate) fn restored(origin: Origin, facts: &HostFacts) -> Self {
+        Self { restored: true, ..Self::begin(origin.node, origin.epoch, facts, Durability::Fsync) }
     }
 
     /// The file for this open: of the same epoch, or of a new one if batches under the old may be known elsewhere

@@ -116,6 +116,11 @@ impl Core {
         self.log.end().saturating_sub(self.flush.frozen_at)
     }
 
+    /// The position that the engine includes.
+    pub(crate) fn included(&self) -> u64 {
+        self.flush.included
+    }
+
     /// Bytes of log that an open after a power cut would replay.
     pub fn lag_bytes(&self) -> u64 {
         self.log.end().saturating_sub(self.flush.durable)

@@ -11,7 +11,7 @@ mod ingest;
 mod inspect;
 mod local;
 mod members;
-mod notes;
+pub(crate) mod notes;
 mod open;
 mod pending;
 mod recent;
@@ -33,12 +33,13 @@ pub(crate) use inspect::state_hash;
 
 use crate::{
     config::{CoreConfig, Durability},
-    error::LogError,
+    error::{LogError, OpenError},
     forget::{Collector, Members, Receipts},
     log::{Log, LogCursor, LogReader, LogStats},
     meta::Meta,
     reader::Reader,
     rows::{shared::Shared, staging::Staging},
+    snapshot::StateView,
     transfer::{Pictures, Place},
 };
 
@@ -226,6 +227,15 @@ impl Core {
             self.log.expose();
         }
         Ok(())
+    }
+
+    /// A view of all rows as of the last flush; see [`StateView`]. `scratch` is another engine, for what the view has to
+    /// keep and does not fit into memory.
+    ///
+    /// # Errors
+    /// When the engine cannot be read.
+    pub fn view(&self, scratch: Arc<dyn KvBackend>) -> Result<StateView, OpenError> {
+        StateView::begin(&self.shared, self.config.node, self.origin, scratch, None)
     }
 
     /// Takes the engine away from readers; see [`Shared::close_engine`].

@@ -23,11 +23,11 @@ const DEPS: &[u8] = b"deps";
 const CLOCK: &[u8] = b"clock";
 const NODE: &[u8] = b"node";
 const PLACE: &[u8] = b"transfer";
-const MEMBERS: &[u8] = b"members";
+pub(crate) const MEMBERS: &[u8] = b"members";
 
 /// The notes at one log position.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     pub position: u64,
     pub vector: VersionVector,
     pub deps: BTreeMap<Origin, u64>,
@@ -39,7 +39,7 @@ pub(super) struct Notes {
 
 impl Notes {
     /// The notes as the engine has them; those of position 0 when it is new.
-    pub(super) fn load(engine: &dyn KvBackend, node: NodeId) -> Result<Self, OpenError> {
+    pub(crate) fn load(engine: &dyn KvBackend, node: NodeId) -> Result<Self, OpenError> {
         let get = |key: &[u8]| engine.get(Table::Meta, key);
         if let Some(found) = get(NODE)?
             && found[..] != node.0
@@ -77,7 +77,7 @@ impl Notes {
 
     /// The engine's batch: rows and the notes that go with them.
     pub(super) fn batch(&self, rows: &Overlay, node: NodeId) -> WriteBatch {
-        let mut batch = WriteBatch::new();
+        let mut batch = self.plain();
         for (row, cell) in rows.iter() {
             let Some((table, key)) = table_and_key(row) else { continue };
             let key = row.slice_ref(key);
@@ -86,6 +86,13 @@ impl Notes {
                 None => batch.delete(table, key),
             }
         }
+        batch.put(Table::Meta, NODE, Bytes::copy_from_slice(&node.0));
+        batch
+    }
+
+    /// The notes alone, of no node yet.
+    pub(crate) fn plain(&self) -> WriteBatch {
+        let mut batch = WriteBatch::new();
         let deps: VersionVector = self.deps.iter().map(|(origin, seq)| (*origin, *seq)).collect();
         let number = |number: u64| Bytes::copy_from_slice(&number.to_be_bytes());
         batch.put(Table::Meta, POSITION, number(self.position));
@@ -98,7 +105,6 @@ impl Notes {
         if let Some((_, members)) = &self.members {
             batch.put(Table::Meta, MEMBERS, members.clone());
         }
-        batch.put(Table::Meta, NODE, Bytes::copy_from_slice(&node.0));
         batch
     }
 }

@@ -32,7 +32,7 @@ pub use read::LogCursor;
 pub(crate) use read::LogReader;
 pub(crate) use record::{LocalWrite, Record};
 pub use writer::LogStats;
-pub(crate) use writer::{Frames, Log, LogSync};
+pub(crate) use writer::{Frames, Log, LogSync, begin};
 
 /// The directory of the segments.
 pub(crate) const DIR: &str = "log";

@@ -296,6 +296,14 @@ impl LogSync {
     }
 }
 
+/// Makes an empty log that goes on from a state with this vector, and answers the position at which it does.
+pub(crate) fn begin(disk: Arc<dyn Disk>, vector: &VersionVector) -> Result<u64, LogError> {
+    disk.create_dir(DIR)?;
+    let (_, segment) = create(&disk, 0, vector)?;
+    disk.sync_dir("")?;
+    Ok(segment.first)
+}
+
 /// Makes the segment that begins at `start`, durable with its name.
 pub(super) fn create(
     disk: &Arc<dyn Disk>,

@@ -13,7 +13,7 @@ use numax_store::{Disk, Engine, FsDisk, KvBackend, KvError};
 use rand::{TryRng, rngs::SysRng};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::{config::ReplicaConfig, error::OpenError, log, meta::HostFacts};
+use crate::{config::ReplicaConfig, error::OpenError, log, meta::HostFacts, snapshot::swap};
 
 /// The engine's directory.
 pub(crate) const ROWS: &str = "rows";
@@ -29,9 +29,10 @@ pub(super) struct Files {
 
 pub(super) fn open(config: &ReplicaConfig) -> Result<Files, OpenError> {
     let dir = &config.dir;
+    let DirLock(lock) = lock(dir)?;
+    swap::settle(dir)?;
     let log_dir = dir.join(log::DIR);
     fs::create_dir_all(&log_dir).map_err(failed("creating", &log_dir))?;
-    let lock = lock(dir)?;
     let disk: Arc<dyn Disk> = Arc::new(FsDisk::open(dir)?);
     let engine = numax_store::open(config.engine, &dir.join(ROWS)).map_err(|error| match error {
         KvError::Locked { path } => OpenError::Locked { path },
@@ -45,11 +46,20 @@ pub(super) fn open(config: &ReplicaConfig) -> Result<Files, OpenError> {
 /// # Errors
 /// When the engine's directory cannot be understood.
 pub fn engine_of(dir: &Path) -> Result<Option<Engine>, OpenError> {
-    Ok(numax_store::engine_of(&dir.join(ROWS))?)
+    Ok(numax_store::engine_of(&swap::rows(dir))?)
 }
 
-/// Takes the lock; the system releases it with the process, however that ends.
-fn lock(dir: &Path) -> Result<File, OpenError> {
+/// The lock of a datastore's directory: as long as it is held, nobody else opens or changes the datastore.
+#[derive(Debug)]
+pub struct DirLock(File);
+
+/// Takes the lock of a datastore that is not open, for tools; the directory is made when it is not there. The system
+/// releases it with the process, however that ends.
+///
+/// # Errors
+/// [`OpenError::Locked`] when another process has it, [`OpenError::Io`].
+pub fn lock(dir: &Path) -> Result<DirLock, OpenError> {
+    fs::create_dir_all(dir).map_err(failed("creating", dir))?;
     let path = dir.join("lock");
     let file = File::options()
         .create(true)
@@ -58,7 +68,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         .open(&path)
         .map_err(failed("opening", &path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(DirLock(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { path: dir.display().to_string() }),
         Err(error) => Err(failed("locking", &path)(error.into())),
     }

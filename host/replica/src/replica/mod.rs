@@ -10,6 +10,7 @@ mod files;
 mod forget;
 mod keeper;
 mod queue;
+mod view;
 
 use std::{
     fs::File,
@@ -32,7 +33,8 @@ use crate::{
     reader::Reader,
     rows::frozen::FrozenRows,
 };
-pub use files::engine_of;
+pub(crate) use files::ROWS;
+pub use files::{DirLock, engine_of, lock};
 use keeper::Signals;
 use queue::Queue;
 

@@ -38,18 +38,28 @@ pub(crate) struct EngineAt {
     pub clock: Hlc,
 }
 
+/// Something that wants to know what rows were before they change. Called with the engine's side locked.
+pub(crate) trait Picture: Send + Sync {
+    /// Whether it knows this row already, or does not want to.
+    fn has(&self, row: &[u8]) -> bool;
+    /// What the row was.
+    fn keep(&self, row: &Bytes, cell: &Cell);
+    /// What a row was could not be read.
+    fn expire(&self);
+}
+
 /// The engine's place in the log, and the pictures that were taken of it. Locked while the engine is written.
 #[derive(Debug, Default)]
 pub(crate) struct EngineSide {
     at: EngineAt,
-    pictures: Vec<Weak<FrozenRows>>,
+    pictures: Vec<Weak<dyn Picture>>,
 }
 
 impl EngineSide {
     /// Hands the pictures what these rows are now, before they change.
     pub(crate) fn keep(&mut self, engine: &dyn KvBackend, rows: &Overlay) {
         self.pictures.retain(|picture| picture.strong_count() > 0);
-        let pictures: Vec<Arc<FrozenRows>> = self.pictures.iter().filter_map(Weak::upgrade).collect();
+        let pictures: Vec<Arc<dyn Picture>> = self.pictures.iter().filter_map(Weak::upgrade).collect();
         for (row, _) in rows.iter() {
             if pictures.iter().all(|picture| picture.has(row)) {
                 continue;
@@ -59,6 +69,12 @@ impl EngineSide {
                 Err(_) => pictures.iter().for_each(|picture| picture.expire()),
             }
         }
+    }
+
+    /// From now on this one is told.
+    pub(crate) fn add(&mut self, picture: &Arc<impl Picture + 'static>) {
+        let picture: Arc<dyn Picture> = picture.clone();
+        self.pictures.push(Arc::downgrade(&picture));
     }
 
     /// The engine was written up to here.
@@ -107,7 +123,7 @@ impl FrozenRows {
         let mut side = shared.engine_side();
         let picture =
             Arc::new(Self { shared: shared.clone(), at: side.at.clone(), kept: Mutex::default(), max_bytes });
-        side.pictures.push(Arc::downgrade(&picture));
+        side.add(&picture);
         picture
     }
 
@@ -172,6 +188,13 @@ impl FrozenRows {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it can no longer be read.
+    pub fn expired(&self) -> bool {
+        self.kept().expired
+    }
+}
+
+impl Picture for FrozenRows {
     fn has(&self, row: &[u8]) -> bool {
         let kept = self.kept();
         kept.expired || kept.rows.contains_key(row)
@@ -194,11 +217,6 @@ impl FrozenRows {
         let mut kept = self.kept();
         kept.expired = true;
         kept.rows.clear();
-    }
-
-    /// Whether it can no longer be read.
-    pub fn expired(&self) -> bool {
-        self.kept().expired
     }
 }
 
