@@ -8,6 +8,7 @@ mod load;
 mod machine;
 mod raw;
 mod report;
+mod snapshot;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -45,6 +46,9 @@ struct Cli {
     /// Keys of the large datastore.
     #[arg(long, default_value_t = 1_000_000)]
     keys: u64,
+    /// Bytes of values in the datastore of group `snapshot`: a number with MB or GB.
+    #[arg(long, default_value = "1GB", value_parser = size)]
+    size: u64,
     /// Where datastores are made, on the disk to be measured.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     dir: PathBuf,
@@ -63,6 +67,8 @@ enum Group {
     Ingest,
     /// A million keys: memory, opening, making the engine anew.
     Keys,
+    /// Snapshots: made, restored beside `cp`, packed.
+    Snapshot,
 }
 
 /// What all groups need.
@@ -73,6 +79,7 @@ struct Settings {
     writers: Vec<usize>,
     batches: u64,
     keys: u64,
+    size: u64,
     dir: PathBuf,
     runtime: tokio::runtime::Runtime,
 }
@@ -89,6 +96,15 @@ fn engine(name: &str) -> Result<Engine, String> {
     })
 }
 
+fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.strip_suffix("GB") {
+        Some(number) => (number, 1_000_000_000),
+        None => (text.strip_suffix("MB").unwrap_or_default(), 1_000_000),
+    };
+    let number = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| format!("{text:?} is no size; write for example 500MB or 1GB"))
+}
+
 /// The name of an engine.
 fn engine_name(engine: Engine) -> String {
     ENGINES.iter().find(|(_, known)| *known == engine).map_or("-", |(name, _)| name).to_string()
@@ -103,6 +119,7 @@ fn main() -> Result<()> {
         writers: if cli.writers.is_empty() { vec![1, 256] } else { cli.writers },
         batches: cli.batches,
         keys: cli.keys.max(1),
+        size: cli.size,
         dir: cli.dir,
         runtime: tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
     };
@@ -119,6 +136,7 @@ fn main() -> Result<()> {
             (Group::Core, core::run),
             (Group::Ingest, ingest::run),
             (Group::Keys, keys::run),
+            (Group::Snapshot, snapshot::run),
         ] {
             if wanted(group) {
                 eprintln!("── {group:?}, {name}");

@@ -56,7 +56,8 @@ impl StateFacts {
 
     /// The notes for an engine whose datastore's log begins at `position`.
     fn notes(&self, position: u64) -> Result<Notes, OpenError> {
-        let wrong = |_| OpenError::Corrupt { detail: "the note of a transfer of state cannot be read".to_string() };
+        let wrong =
+            |_| OpenError::Corrupt { detail: "the note of a transfer of state cannot be read".to_string() };
         Ok(Notes {
             position,
             vector: self.vector.clone(),

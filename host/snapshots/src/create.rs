@@ -1,0 +1,60 @@
+//! Making a snapshot of an open datastore, while it serves.
+
+use numax_replica::{Replica, snapshot::Seeder};
+use numax_store::Engine;
+
+use crate::{
+    Folder, Progress, Snapshot, SnapshotError, id,
+    manifest::{Counts, Manifest},
+};
+
+/// How a snapshot is made.
+#[derive(Debug, Clone, Default)]
+pub struct CreateOptions {
+    /// The engine to write; none: the datastore's own, which makes a restore a plain copy.
+    pub engine: Option<Engine>,
+    /// The cluster that the node belongs to, if that is known.
+    pub cluster: Option<String>,
+}
+
+impl Folder {
+    /// Writes a snapshot of a datastore: everything that was committed before the call, and nothing that comes in
+    /// pieces after. Commits go on meanwhile. Blocks: not for an async worker.
+    ///
+    /// # Errors
+    /// When rows cannot be read or written. Then there is no snapshot, and nothing is left of it.
+    pub fn create(
+        &self,
+        replica: &Replica,
+        options: &CreateOptions,
+        progress: Progress<'_>,
+    ) -> Result<Snapshot, SnapshotError> {
+        let created_ms = id::now_ms();
+        let engine = options.engine.unwrap_or_else(|| replica.engine());
+        let draft = self.draft()?;
+        let mut seeder = Seeder::create(draft.path(), engine)?;
+        let mut view = replica.view(seeder.engine())?;
+        let mut counts = Counts::default();
+        while let Some(rows) = view.page()? {
+            for row in rows {
+                counts.add(&row);
+                seeder.put(row)?;
+            }
+            progress(counts.row_bytes, 0);
+        }
+        let facts = view.facts().clone();
+        // It holds the new engine, which must be closed before its files are hashed.
+        drop(view);
+        seeder.finish(&facts)?;
+        let mut manifest = Manifest::new(created_ms, options.cluster.clone(), &facts, counts);
+        manifest.engine = engine.name().to_string();
+        let snapshot = draft.finish(manifest, progress)?;
+        tracing::info!(
+            id = snapshot.manifest.id,
+            rows = counts.rows,
+            bytes = snapshot.manifest.bytes(),
+            "a snapshot was made"
+        );
+        Ok(snapshot)
+    }
+}

@@ -1,0 +1,10 @@
+//! What snapshots promise, on real files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+mod create;
+mod damage;
+mod kill;
+mod portable;
+mod restore;
