@@ -123,6 +123,13 @@ impl Cluster {
         self.links.iter().map(|(id, link)| link.view(*id, &self.vector)).collect()
     }
 
+    /// Bytes of batches of the link that has most of them on their way into the log: about
+    /// [`Config::ingest_bytes`] at most.
+    #[must_use]
+    pub fn ingesting(&self) -> usize {
+        self.links.values().map(|link| link.ingesting).max().unwrap_or(0)
+    }
+
     /// What this node has applied, as far as it was told here.
     #[must_use]
     pub fn vector(&self) -> &VersionVector {

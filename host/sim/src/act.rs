@@ -1,17 +1,29 @@
 //! What nodes do: turns, commits, syncs, and carrying out what the protocol asks for.
 
+use crate::families::{Call, with_rows};
 use crate::net::Fate;
 use crate::node::Job;
-use crate::oracle::Turn;
+use crate::oracle::{Increments, Turn};
 use crate::trace::fingerprint;
-use crate::workload;
 use crate::world::{What, World};
 use bytes::Bytes;
 use numax_cluster::{Effect, Event, IngestOutcome, LinkId, LogCursor, Millis, Report};
 use numax_crdt::{BatchHeader, VersionVector};
-use numax_replica::{Durability, LogError, Response};
+use numax_replica::{Draft, DraftError, Durability, LogError, Response};
 use numax_wire::{Message, decode, encode};
-use rand::RngExt;
+
+/// The node-local key under which every turn leaves its number: it is in the same batch as the turn's replicated writes,
+/// so after a crash both are there or none.
+pub(crate) const TURN_KEY: &[u8] = b"turn";
+
+/// How far ahead of its own clock a node may be drawn, in milliseconds: what the data model says.
+const MAX_SKEW_MS: u64 = 60_000;
+
+/// More calls than a turn has, so that each call of a run has a number of its own.
+const CALLS: u64 = 1_000;
+
+/// Bytes that wait on a line before the node behind them is told.
+const TOLD: u64 = 4_000;
 
 impl World<'_> {
     /// Gives a node's protocol an event and carries out what it asks for.
@@ -32,7 +44,7 @@ impl World<'_> {
             Effect::Close { link, .. } => self.cut(link, None),
             Effect::Ingest { request, batches, .. } => self.enqueue(node, Job::Ingest(request, batches)),
             Effect::ReadLog { request, after, cursor, max_bytes } => {
-                let at = self.soon(0, 5);
+                let at = self.soon(node, 0, 5);
                 self.schedule.put(at, What::Read { node, life, request, after, cursor, max_bytes });
             }
             Effect::TimerAt(at) => {
@@ -98,13 +110,28 @@ impl World<'_> {
         let Some(to) = self.net.other_end(link, node) else { return };
         let frame = encode(message);
         self.stats.frames += 1;
-        match self.net.send(self.now, node, link, &frame, &mut self.rng) {
+        self.largest_frame = self.largest_frame.max(frame.len());
+        match self.net.send(self.now, node, link, &frame) {
             Fate::Arrives(times) => {
+                if let (true, Some(life)) =
+                    (self.net.backlog(self.now, node, link) > TOLD, self.life_number(node))
+                {
+                    self.schedule.put(self.now, What::Backlog { node, life, link });
+                }
                 for at in times {
                     self.schedule.put(at, What::Frame { node: to, link, frame: frame.clone() });
                 }
             }
             Fate::Breaks => self.cut(link, None),
+        }
+    }
+
+    /// Tells a node how much of what it sent waits, again and again until nothing does.
+    pub(crate) fn backlog(&mut self, node: usize, life: u64, link: LinkId) {
+        let bytes = self.net.backlog(self.now, node, link);
+        self.step(node, Event::Backlog { link, bytes });
+        if bytes > 0 {
+            self.schedule.put(self.now + 200, What::Backlog { node, life, link });
         }
     }
 
@@ -132,7 +159,7 @@ impl World<'_> {
             self.schedule.put(at, What::LinkUp { node: a, life: first, link, peer: b, dialed: true });
             self.schedule.put(at, What::LinkUp { node: b, life: second, link, peer: a, dialed: false });
         } else {
-            let at = self.soon(200, 2_000);
+            let at = self.now + self.net.some_ms(line, 200, 2_000);
             self.schedule.put(at, What::Dial(line));
         }
     }
@@ -145,40 +172,43 @@ impl World<'_> {
                 && let Some(life) = self.life_number(node)
             {
                 let most = if dead.is_some() { 15_000 } else { 200 };
-                let at = self.soon(0, most);
+                let at = self.now + self.net.some_ms(line, 0, most);
                 self.schedule.put(at, What::LinkDown { node, life, link });
             }
         }
-        let at = self.soon(200, 2_000);
+        let at = self.now + self.net.some_ms(line, 200, 2_000);
         self.schedule.put(at, What::Dial(line));
     }
 
-    /// A guest runs a turn.
-    pub(crate) fn turn(&mut self, node: usize, life: u64) {
-        if self.quiet {
-            return;
+    /// Ends all connections of a node.
+    pub(crate) fn cut_all(&mut self, node: usize, dead: Option<usize>) {
+        for link in self.net.links_of(node) {
+            self.cut(link, dead);
         }
+    }
+
+    /// A guest runs a turn, if its node runs.
+    pub(crate) fn turn(&mut self, node: usize, calls: &[Call], trap: bool) {
         self.turns += 1;
         let number = self.turns;
-        let Some(reader) = self.life(node, life).map(|life| life.core.reader()) else { return };
-        let again = self.soon(1, 2 * self.plan.turn_ms);
-        self.schedule.put(again, What::Turn { node, life });
-        match workload::turn(reader, number, &mut self.rng) {
-            Ok((mut draft, increments, operations)) => {
-                self.stats.operations += operations;
-                // Some guests trap at the end, and nothing must be left of what they did.
-                if self.rng.random_range(0..20) == 0 {
+        let Some(life) = self.nodes.get(node).and_then(|node| node.life.as_ref()) else { return };
+        let mut draft = Draft::new(life.core.reader(), number % 7);
+        let life = life.number;
+        match run_turn(&mut draft, number, calls) {
+            Ok(increments) => {
+                self.stats.operations += 1 + calls.len() as u64;
+                if trap {
                     draft.rollback();
                     if !draft.is_empty() || !draft.take().is_empty() {
-                        self.oracle
-                            .violation("turns", format!("turn {number} left something after its rollback"));
+                        let detail = format!("turn {number} left something after its rollback");
+                        self.oracle.violation("turns", detail);
                     }
                     return;
                 }
                 self.stats.turns += 1;
                 self.oracle.attempted(number, Turn { increments });
                 let batch = draft.take();
-                let at = self.soon(0, 50);
+                let at = self.soon(node, 0, 50);
                 self.schedule.put(at, What::Submit { node, life, turn: number, batch });
             }
             Err(error) => {
@@ -191,7 +221,9 @@ impl World<'_> {
 
     /// Gives the committer something to do.
     pub(crate) fn enqueue(&mut self, node: usize, job: Job) {
-        let at = self.soon(0, 8);
+        let fsync = self.config.durability == Durability::Fsync;
+        let slow = self.nodes.get(node).map_or(0, |node| node.sync_delay(self.now));
+        let at = self.soon(node, 0, 8) + if fsync { slow } else { 0 };
         let Some(life) = self.nodes.get_mut(node).and_then(|node| node.life.as_mut()) else { return };
         life.queue.push(job);
         if !life.awake {
@@ -214,6 +246,7 @@ impl World<'_> {
         }
         self.trace.note((self.now, "commit", node, jobs.len(), vector.digest()));
         self.stats.applied += outcome.applied.len() as u64;
+        self.oracle.wall(node, wall);
         let state = |result| matches!(result, &Ok(Response::Transferred(ref done)) if done.next.is_none());
         let moved = outcome.results.iter().any(state);
         for applied in &outcome.applied {
@@ -222,12 +255,18 @@ impl World<'_> {
             } else {
                 self.oracle.applied(node, applied.dot, &applied.bytes);
             }
+            if let (false, Ok(header)) = (applied.remote, BatchHeader::peek(&applied.bytes)) {
+                self.oracle.wrote(node, applied.dot, header.hlc, self.config.max_skew_ms.min(MAX_SKEW_MS));
+            }
         }
         if moved {
             self.stats.transfers += 1;
             self.oracle.transferred(node, &vector);
         }
         self.oracle.vector(node, &vector);
+        if let Some(last) = outcome.applied.last().filter(|applied| !applied.remote) {
+            self.inspect_written(node, &last.bytes);
+        }
         if self.config.durability == Durability::Fsync {
             self.oracle.synced(node, vector.clone());
         }
@@ -275,6 +314,7 @@ impl World<'_> {
         for (request, outcome) in states {
             self.step(node, Event::StateTaken { request, outcome, vector: vector.clone() });
         }
+        self.inspect_queues(node);
         self.inspect_health(node);
     }
 
@@ -322,8 +362,9 @@ impl World<'_> {
 
     /// Begins a sync of the log, or ends the one that runs: other things happen in between, as on a thread of its own.
     pub(crate) fn sync(&mut self, node: usize, number: u64) {
-        let idle = self.soon(50, 150);
-        let busy = self.soon(0, 20);
+        let slow = self.nodes.get(node).map_or(0, |node| node.sync_delay(self.now));
+        let idle = self.soon(node, 50, 150);
+        let busy = self.soon(node, 0, 20) + slow;
         let Some(life) = self.life(node, number) else { return };
         let at = match life.syncing.take() {
             Some((job, vector)) => {
@@ -352,9 +393,10 @@ impl World<'_> {
 
     /// Begins to move rows to the engine, or ends the move that runs.
     pub(crate) fn flush(&mut self, node: usize, number: u64) {
-        let idle = self.soon(100, 2_000);
-        let busy = self.soon(0, 50);
-        let durably = self.rng.random();
+        let slow = self.nodes.get(node).map_or(0, |node| node.sync_delay(self.now));
+        let idle = self.soon(node, 100, 2_000);
+        let busy = self.soon(node, 0, 50) + slow;
+        let durably = self.soon(node, 0, 1) > self.now;
         let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
         let Some(life) = self.life(node, number) else { return };
         let at = match life.flushing.take() {
@@ -375,4 +417,14 @@ impl World<'_> {
             self.schedule.put(at, What::Flush { node, life: number });
         }
     }
+}
+
+/// Does what a turn does: its own number in the node-local store, then its calls.
+fn run_turn(draft: &mut Draft, number: u64, calls: &[Call]) -> Result<Increments, DraftError> {
+    let mut increments = Increments::new();
+    with_rows(draft, |draft| draft.kv_set(TURN_KEY, Bytes::from(number.to_string())))?;
+    for (index, call) in (0..).zip(calls) {
+        call.run(draft, number * CALLS + index, &mut increments)?;
+    }
+    Ok(increments)
 }

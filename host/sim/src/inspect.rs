@@ -1,20 +1,22 @@
 //! Looking into nodes: do they keep their promises?
 
-use crate::model::{Model, Visible};
-use crate::workload::{TURN_KEY, with_rows};
+use crate::act::TURN_KEY;
+use crate::families::with_rows;
+use crate::model::{Visible, visible};
+use crate::node::Node;
 use crate::world::World;
 use bytes::Bytes;
-use numax_crdt::{Batch, Key, Kind, VersionVector, applier};
-use numax_replica::{Core, Draft, DraftError, Health};
-
-/// Entries of a page when everything is read. Small, so that there are many pages.
-const PAGE: usize = 7;
+use numax_crdt::{Batch, Kind, VersionVector};
+use numax_replica::{Core, Draft, Health};
 
 impl World<'_> {
     /// A node is back: it has what was promised, its log says what its vector says, and its rows are those of its log.
     pub(crate) fn inspect_start(&mut self, node: usize, vector: &VersionVector) {
         self.oracle.returned(node, vector);
-        self.inspect_log(node, self.nodes.len() < 5);
+        self.inspect_log(node);
+        if self.nodes.len() < 5 {
+            self.inspect_rows(node);
+        }
         self.inspect_turn(node, vector);
     }
 
@@ -54,8 +56,8 @@ impl World<'_> {
         }
     }
 
-    /// The log holds, without gaps, what the vector says; with `deeply` also rows are what the log makes them.
-    fn inspect_log(&mut self, node: usize, deeply: bool) {
+    /// The log holds, without gaps and in causal order, what the vector says.
+    fn inspect_log(&mut self, node: usize) {
         let Some(life) = self.nodes.get_mut(node).and_then(|node| node.life.as_mut()) else { return };
         let batches = match read_log(&mut life.core) {
             Ok(batches) => batches,
@@ -64,8 +66,6 @@ impl World<'_> {
         // What was forgotten or came as rows is not in the log: then only what is there can be looked at.
         let whole = !life.core.had_transfer();
         let mut vector = life.core.log_start_vector();
-        let deeply = deeply && whole && vector.is_empty();
-        let mut model = Model::default();
         for (batch, bytes) in &batches {
             self.oracle.payload(node, batch.dot(), bytes);
             if !whole {
@@ -80,20 +80,16 @@ impl World<'_> {
                 let detail = format!("node {node} has {} before {origin}#{seq} in its log", batch.dot());
                 return self.oracle.violation("order", detail);
             }
-            if deeply {
-                model.apply(batch);
-            }
         }
         if whole {
             self.oracle.vector(node, &vector);
         }
-        if deeply {
-            self.inspect_rows(node, &model.visible());
-        }
     }
 
-    fn inspect_rows(&mut self, node: usize, want: &Visible) {
+    /// A reader sees what all batches make of everything that this node has applied.
+    fn inspect_rows(&mut self, node: usize) {
         let Some(life) = self.nodes.get(node).and_then(|node| node.life.as_ref()) else { return };
+        let want: &Visible = &self.oracle.visible(life.core.vector());
         match visible(&mut Draft::new(life.core.reader(), 0)) {
             Ok(have) if have == *want => {}
             Ok(have) => {
@@ -101,7 +97,7 @@ impl World<'_> {
                 let extra = have.keys().find(|name| !want.contains_key(*name));
                 let found = differs.and_then(|(name, _)| have.get(name));
                 let detail = format!(
-                    "node {node} does not read what is in its log: {differs:?}, it has {found:?}, or too much: {extra:?}"
+                    "node {node} does not read what it applied: {differs:?}, it has {found:?}, or too much: {extra:?}"
                 );
                 self.oracle.violation("state", detail);
             }
@@ -111,7 +107,7 @@ impl World<'_> {
 
     /// Whether all nodes run and have applied the same, with nothing under way.
     pub(crate) fn agree(&self) -> bool {
-        let mut vectors = self.nodes.iter().map(|node| {
+        let mut vectors = self.nodes.iter().filter(|node| !node.gone).map(|node| {
             let life = node.life.as_ref().filter(|life| life.queue.is_empty())?;
             Some(life.core.vector())
         });
@@ -121,7 +117,8 @@ impl World<'_> {
 
     /// What stands between the nodes and agreement, for a report.
     pub(crate) fn disagreement(&self) -> String {
-        let of = |(index, node): (usize, &crate::node::Node)| match &node.life {
+        let of = |(index, node): (usize, &Node)| match &node.life {
+            None if node.gone => format!("node {index} is gone"),
             None => format!("node {index} is down"),
             Some(life) => {
                 let all: u64 = life.core.vector().iter().map(|(_, seq)| seq).sum();
@@ -137,7 +134,11 @@ impl World<'_> {
     pub(crate) fn inspect_all(&mut self) {
         let mut hashes = Vec::new();
         for node in 0..self.nodes.len() {
-            self.inspect_log(node, true);
+            if self.nodes.get(node).is_none_or(|node| node.gone) {
+                continue;
+            }
+            self.inspect_log(node);
+            self.inspect_rows(node);
             let Some(life) = self.nodes.get(node).and_then(|node| node.life.as_ref()) else { continue };
             let vector = life.core.vector().clone();
             match life.core.state_hash() {
@@ -149,7 +150,7 @@ impl World<'_> {
         if hashes.windows(2).any(|pair| pair.first() != pair.last()) {
             self.oracle.violation("convergence", "equal vectors, but not equal states".into());
         }
-        let Some(life) = self.nodes.first().and_then(|node| node.life.as_ref()) else { return };
+        let Some(life) = self.nodes.iter().find_map(|node| node.life.as_ref()) else { return };
         let Ok(all) = visible(&mut Draft::new(life.core.reader(), 0)) else { return };
         self.trace.note(&all);
         for ((kind, key), value) in &all {
@@ -174,78 +175,5 @@ fn read_log(core: &mut Core) -> Result<Vec<(Batch, Bytes)>, String> {
             Some(next) => cursor = Some(next),
             None => return Ok(all),
         }
-    }
-}
-
-/// Everything that a reader sees.
-fn visible(draft: &mut Draft) -> Result<Visible, DraftError> {
-    let mut all = Visible::new();
-    let text = |text: String| vec![(Bytes::new(), Bytes::from(text))];
-    for kind in Kind::ALL.into_iter().filter(|kind| applier(*kind).is_some()) {
-        let mut after: Option<Bytes> = None;
-        loop {
-            let page = with_rows(draft, |draft| draft.keys(kind, b"", after.as_deref(), PAGE))?;
-            for name in page.items {
-                let key = Key::new(name.clone()).map_err(|error| DraftError::Invalid(error.to_string()))?;
-                let value = match kind {
-                    Kind::GCounter => {
-                        text(with_rows(draft, |draft| draft.g_counter_value(&key))?.to_string())
-                    }
-                    Kind::PnCounter => {
-                        text(with_rows(draft, |draft| draft.pn_counter_value(&key))?.to_string())
-                    }
-                    Kind::LwwRegister => with_rows(draft, |draft| draft.register_get(&key))?
-                        .map(|value| vec![(Bytes::new(), value)])
-                        .unwrap_or_default(),
-                    Kind::LwwMap => entries(draft, &key)?,
-                    Kind::OrSet => elements(draft, &key)?,
-                    Kind::Rga | Kind::Text => Vec::new(),
-                };
-                all.insert((kind as u8, name), value);
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn entries(draft: &mut Draft, key: &Key) -> Result<Vec<(Bytes, Bytes)>, DraftError> {
-    let mut all = Vec::new();
-    let mut after: Option<Bytes> = None;
-    loop {
-        let page = with_rows(draft, |draft| draft.map_entries(key, after.as_deref(), PAGE))?;
-        all.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
-    }
-    let size = with_rows(draft, |draft| draft.map_size(key))?;
-    counted(all, size)
-}
-
-fn elements(draft: &mut Draft, key: &Key) -> Result<Vec<(Bytes, Bytes)>, DraftError> {
-    let mut all = Vec::new();
-    let mut after: Option<Bytes> = None;
-    loop {
-        let page = with_rows(draft, |draft| draft.set_elements(key, after.as_deref(), PAGE))?;
-        all.extend(page.items.into_iter().map(|element| (element, Bytes::new())));
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
-    }
-    let size = with_rows(draft, |draft| draft.set_size(key))?;
-    counted(all, size)
-}
-
-fn counted(all: Vec<(Bytes, Bytes)>, size: u64) -> Result<Vec<(Bytes, Bytes)>, DraftError> {
-    if all.len() as u64 == size {
-        Ok(all)
-    } else {
-        Err(DraftError::Invalid(format!("{} entries, but a size of {size}", all.len())))
     }
 }

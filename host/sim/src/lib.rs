@@ -13,8 +13,10 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod act;
+pub mod families;
 mod hurt;
 mod inspect;
+mod look;
 pub mod model;
 pub mod net;
 pub mod node;
@@ -22,9 +24,9 @@ pub mod oracle;
 pub mod outcome;
 pub mod plan;
 pub mod schedule;
+pub mod shrink;
 pub mod suite;
 pub mod trace;
-pub mod workload;
 mod world;
 
 pub use numax_replica::Planted;
@@ -47,28 +49,39 @@ pub enum Bug {
     Core(Planted),
     /// In the protocol: what a push lost stays lost.
     NoAntiEntropy,
+    /// Clones of a datastore write under one origin: their nonces are not random.
+    SameNonce,
+    /// Remote times are adopted however far ahead they are.
+    AnyClock,
 }
 
 /// Runs a plan with a bug in every node.
 #[must_use]
 pub fn run_with(plan: &Plan, bug: Option<Bug>) -> Outcome {
-    let planted = match bug {
-        Some(Bug::Core(planted)) => Some(planted),
-        _ => None,
+    // Small pages and queues, so that there are many and they are full.
+    let mut protocol = numax_cluster::Config {
+        page_bytes: 2_000,
+        ingest_bytes: 20_000,
+        backlog_bytes: 20_000,
+        ..numax_cluster::Config::default()
     };
-    // Small pages, so that there are many.
-    let mut protocol = numax_cluster::Config { page_bytes: 2_000, ..numax_cluster::Config::default() };
-    if bug == Some(Bug::NoAntiEntropy) {
-        protocol.sync_interval_ms = 1 << 40;
-    }
-    let config = CoreConfig {
+    let mut config = CoreConfig {
         durability: plan.durability,
         cache_rows: plan.cache_rows,
         segment_bytes: plan.segment_bytes,
-        // Every other run forgets what it can, so that nodes that were away get a transfer of state.
-        op_log_budget: if plan.seed.is_multiple_of(2) { plan.segment_bytes * 4 } else { 1 << 30 },
-        planted,
+        pending_bytes: plan.pending_bytes,
+        op_log_budget: plan.op_log_budget,
         ..CoreConfig::new(NodeId::default())
     };
-    world::World::new(plan, config, protocol).run()
+    let mut same_nonce = false;
+    match bug {
+        Some(Bug::Core(planted)) => config.planted = Some(planted),
+        Some(Bug::NoAntiEntropy) => protocol.sync_interval_ms = 1 << 40,
+        Some(Bug::SameNonce) => same_nonce = true,
+        Some(Bug::AnyClock) => config.max_skew_ms = u64::MAX,
+        None => {}
+    }
+    let mut world = world::World::new(plan, config, protocol);
+    world.same_nonce = same_nonce;
+    world.run()
 }

@@ -1,12 +1,15 @@
 //! One simulated machine: its disk, its clock, and the process that may run on it.
 
-use crate::plan::Crash;
+use crate::plan::{Crash, NodePlan};
+use crate::trace::stream;
+use crate::world::What;
 use numax_cluster::{Cluster, Config, Identity};
-use numax_crdt::{Dot, NodeId, Origin};
+use numax_crdt::{NodeId, Origin};
 use numax_replica::core::{FlushJob, SyncJob};
 use numax_replica::{Core, CoreConfig, HostFacts, OpenError, Request};
 use numax_store::mem::MemBackend;
 use numax_store::{FaultPlan, Faults, MemDisk, Survives};
+use rand::rngs::ChaCha8Rng;
 use std::sync::Arc;
 
 /// What is on a machine's disk.
@@ -96,14 +99,16 @@ pub struct Life {
     pub flushing: Option<FlushJob>,
     /// The timer that was set last.
     pub timer: u64,
-    /// Turns that are committed but not yet durable as configured.
-    pub unacknowledged: Vec<(u64, Dot)>,
+    /// The sum that a reader saw of each g-counter.
+    pub seen: std::collections::BTreeMap<bytes::Bytes, u64>,
 }
 
 /// A machine.
 pub struct Node {
-    /// Its name everywhere.
+    /// Its name everywhere. A clone has another's.
     pub id: NodeId,
+    /// Which of the machines it is.
+    index: usize,
     /// Its disk.
     pub storage: Storage,
     /// Its process, if one runs.
@@ -112,10 +117,20 @@ pub struct Node {
     pub lives: u64,
     /// How its process will end at the storage operation that is planned, and for how long it stays down.
     pub doom: Option<(Crash, u64)>,
+    /// It left, or never comes.
+    pub gone: bool,
     /// Its disk may fail.
     pub bad_disk: bool,
+    /// How much longer its syncs take, and until when.
+    pub slow_sync: (u64, u64),
+    /// Its process stands still, and what waits for it.
+    pub paused: Option<Vec<What>>,
     /// Wall clock against the true time, in milliseconds.
     pub skew: i64,
+    /// The protocol that it speaks beyond this build's.
+    newer: u32,
+    /// Its choices.
+    pub rng: ChaCha8Rng,
     /// Starts of the machine.
     boots: u64,
     /// Which disk is in it.
@@ -128,22 +143,35 @@ pub struct Node {
 
 impl Node {
     /// A machine that was never started.
-    pub fn new(index: usize, skew: i64) -> Self {
+    #[must_use]
+    pub fn new(index: usize, plan: &NodePlan, seed: u64) -> Self {
         let mut id = [0; 32];
         id.fill(u8::try_from(index + 1).unwrap_or(u8::MAX));
         Self {
             id: NodeId(id),
+            index,
             storage: Storage::new(),
             life: None,
             lives: 0,
             doom: None,
+            gone: plan.start.is_none(),
             bad_disk: false,
-            skew,
+            slow_sync: (0, 0),
+            paused: None,
+            skew: plan.skew,
+            newer: plan.newer,
+            rng: stream(seed, 0, index as u64),
             boots: 1,
             disk_number: 1,
             copy: None,
             wrote_under: None,
         }
+    }
+
+    /// How much longer a sync takes at a time.
+    #[must_use]
+    pub fn sync_delay(&self, now: u64) -> u64 {
+        if now < self.slow_sync.1 { self.slow_sync.0 } else { 0 }
     }
 
     /// What the machine's wall clock says at a time of the simulation.
@@ -161,15 +189,16 @@ impl Node {
         self.wrote_under = self.life.take().map(|life| life.core.origin());
         self.doom = None;
         self.bad_disk = false;
+        self.paused = None;
         self.storage = self.storage.crash(how);
     }
 
-    /// Puts the old copy into the machine, as another disk if nothing in it says that it is one.
-    pub fn restore(&mut self, copy: Storage, another_disk: bool) {
-        if another_disk {
+    /// Puts another disk into the machine; `known` if nothing but what is on it says that it is another one.
+    pub fn replace_disk(&mut self, disk: Storage, known: bool) {
+        if !known {
             self.disk_number += 1;
         }
-        self.storage = copy;
+        self.storage = disk;
         self.wrote_under = None;
     }
 
@@ -179,21 +208,21 @@ impl Node {
     /// When the datastore cannot be opened.
     pub fn start(
         &mut self,
-
         config: CoreConfig,
-        protocol: Config,
+        mut protocol: Config,
         now: u64,
         nonce: u64,
         seed: u64,
     ) -> Result<(), OpenError> {
         let facts = HostFacts {
-            boot_id: format!("boot {}", self.boots),
-            disk_id: format!("disk {}", self.disk_number),
+            boot_id: format!("machine {}, boot {}", self.index, self.boots),
+            disk_id: format!("machine {}, disk {}", self.index, self.disk_number),
             nonce,
         };
         let disk = Arc::new(self.storage.disk.clone());
         let core = Core::open(config, disk, self.storage.engine.clone(), &facts, self.wall(now))?;
         self.lives += 1;
+        protocol.protocol.max += self.newer;
         let identity = Identity {
             node: self.id,
             origin: core.origin(),
@@ -210,7 +239,7 @@ impl Node {
             syncing: None,
             flushing: None,
             timer: 0,
-            unacknowledged: Vec::new(),
+            seen: std::collections::BTreeMap::new(),
         });
         Ok(())
     }

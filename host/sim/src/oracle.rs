@@ -4,14 +4,22 @@
 //! 2. **Durability**: every acknowledged turn is present everywhere, also after its node crashed and came back.
 //! 3. **Once**: no node applies a dot twice, and a dot has one payload everywhere.
 //! 4. **Order**: a node's vector only grows while it lives, without gaps, and equals what is in its log.
-//! 5. **Counters**: between the sum of acknowledged and the sum of attempted increments.
+//! 5. **Counters**: between the sum of acknowledged and the sum of attempted increments; what a reader sees of a
+//!    g-counter only grows.
+//! 6. **State**: a reader sees what all batches that its node applied make of everything, by the naive families: nothing
+//!    lost, and nothing removed that comes back.
+//! 7. **Clocks**: times of an origin grow, are not further ahead than its node's clock ever was and may be, and who
+//!    writes over something reads what it wrote.
+//! 8. **Reopening**: a datastore opens again wherever its process ended.
+//! 9. **Bounds**: what waits in memory stays within its limits.
 //!
 //! What a node may forget: what it had not synced, by a power cut under a durability weaker than `fsync`; and what came
 //! after an old copy, when that is put back. Such a turn stays required if another node has it for certain.
 
+use crate::model::{Model, Visible};
 use crate::trace::fingerprint;
 use bytes::Bytes;
-use numax_crdt::{Dot, Origin, VersionVector};
+use numax_crdt::{Batch, Dot, Hlc, Origin, VersionVector};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a turn adds to a counter, by kind and key: up and down.
@@ -55,6 +63,8 @@ pub struct NodeFacts {
     pub synced: VersionVector,
     /// What it must have when it comes back.
     pub promised: VersionVector,
+    /// The latest that its wall clock ever was, Unix milliseconds.
+    pub latest_wall: u64,
 }
 
 /// What is known of the whole run.
@@ -70,6 +80,10 @@ pub struct Oracle {
     /// Dots that must be everywhere in the end.
     required: BTreeSet<Dot>,
     payloads: BTreeMap<Dot, u64>,
+    /// Every batch, in the order in which somebody had it first: those that it depends on come before.
+    batches: Vec<Batch>,
+    /// The last time of each origin, and the batch that carries it.
+    times: BTreeMap<Origin, (u64, Hlc)>,
     nodes: Vec<NodeFacts>,
 }
 
@@ -155,8 +169,56 @@ impl Oracle {
     /// A node has these bytes under this dot.
     pub fn payload(&mut self, node: usize, dot: Dot, bytes: &[u8]) {
         let print = fingerprint(bytes);
-        if *self.payloads.entry(dot).or_insert(print) != print {
-            self.violation("once", format!("node {node} has another payload under {dot}"));
+        match self.payloads.insert(dot, print) {
+            Some(known) if known != print => {
+                self.violation("once", format!("node {node} has another payload under {dot}"));
+            }
+            Some(_) => {}
+            None => match Batch::decode(Bytes::copy_from_slice(bytes)) {
+                Ok(batch) => self.first_seen(batch),
+                Err(error) => self.violation("log", format!("node {node}, {dot}: {error}")),
+            },
+        }
+    }
+
+    fn first_seen(&mut self, batch: Batch) {
+        let (seq, hlc) = self.times.get(&batch.origin).copied().unwrap_or_default();
+        if batch.seq > seq {
+            if batch.hlc <= hlc {
+                let detail =
+                    format!("{} was written at {}, the {seq} before it at {hlc}", batch.dot(), batch.hlc);
+                self.violation("clock", detail);
+            }
+            self.times.insert(batch.origin, (batch.seq, batch.hlc));
+        }
+        self.batches.push(batch);
+    }
+
+    /// What a reader must see on a node that has applied this.
+    #[must_use]
+    pub fn visible(&self, vector: &VersionVector) -> Visible {
+        let mut model = Model::default();
+        for batch in self.batches.iter().filter(|batch| vector.covers(batch.dot())) {
+            model.apply(batch);
+        }
+        model.visible()
+    }
+
+    /// A node's wall clock shows this.
+    pub fn wall(&mut self, node: usize, wall: u64) {
+        if let Some(facts) = self.nodes.get_mut(node) {
+            facts.latest_wall = facts.latest_wall.max(wall);
+        }
+    }
+
+    /// A node wrote a batch at a time: it may not be further ahead than others may draw it.
+    pub fn wrote(&mut self, node: usize, dot: Dot, time: Hlc, max_skew_ms: u64) {
+        // The counter carries into the milliseconds: as many batches do not happen.
+        const CARRIED: u64 = 10;
+        let most = self.facts(node).latest_wall.saturating_add(max_skew_ms + CARRIED);
+        if time.ms() > most {
+            let ahead = time.ms() - most;
+            self.violation("clock", format!("node {node} wrote {dot} {ahead} ms further ahead than it may"));
         }
     }
 
@@ -200,6 +262,21 @@ impl Oracle {
         }
     }
 
+    /// A node is a clone of another.
+    pub fn cloned(&mut self, node: usize, of: usize) {
+        let wall = self.facts(of).latest_wall;
+        self.wall(node, wall);
+    }
+
+    /// A node left for good. What only it had is no longer required.
+    pub fn left(&mut self, node: usize) {
+        if let Some(facts) = self.nodes.get_mut(node) {
+            facts.promised = VersionVector::default();
+            self.lost(node, &VersionVector::default());
+            self.nodes.get_mut(node).into_iter().for_each(|facts| *facts = NodeFacts::default());
+        }
+    }
+
     /// A node came back with this vector, which must cover what was promised. What it lost beyond that, and nobody else
     /// has for certain, is no longer required.
     pub fn returned(&mut self, node: usize, vector: &VersionVector) {
@@ -209,6 +286,17 @@ impl Oracle {
                 format!("node {node} came back with {}, promised was {}", show(vector), show(&promised));
             self.violation("durability", detail);
         }
+        self.lost(node, vector);
+        if let Some(facts) = self.nodes.get_mut(node) {
+            facts.applied.clone_from(vector);
+            facts.synced.clone_from(vector);
+            facts.promised.clone_from(vector);
+        }
+    }
+
+    /// What a node had, now has no more and was not promised is required only if another has it for certain.
+    fn lost(&mut self, node: usize, vector: &VersionVector) {
+        let promised = self.facts(node).promised;
         let others: Vec<&VersionVector> = self
             .nodes
             .iter()
@@ -226,9 +314,6 @@ impl Oracle {
             .collect();
         for dot in lost {
             self.required.remove(&dot);
-        }
-        if let Some(facts) = self.nodes.get_mut(node) {
-            *facts = NodeFacts { applied: vector.clone(), synced: vector.clone(), promised: vector.clone() };
         }
     }
 
@@ -276,10 +361,18 @@ fn show(vector: &VersionVector) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use numax_crdt::NodeId;
+    use numax_crdt::{Body, Key, NodeId, Op};
 
     fn dot(seq: u64) -> Dot {
         Dot { origin: Origin { node: NodeId([1; 32]), epoch: 0, nonce: 0 }, seq }
+    }
+
+    /// A batch with this dot, and something in it to tell it from others.
+    fn batch(seq: u64, what: u8) -> Bytes {
+        let time = Hlc::from_parts(seq, 0);
+        let key = Key::new(vec![what]).unwrap();
+        let ops = vec![Op { key, body: Body::GCounter { total: 1 } }];
+        Batch { origin: dot(seq).origin, seq, deps: Vec::new(), hlc: time, ops }.encode()
     }
 
     fn kinds(oracle: &Oracle) -> Vec<&'static str> {
@@ -289,13 +382,13 @@ mod tests {
     #[test]
     fn each_promise_is_watched() {
         let mut oracle = Oracle::new(2);
-        oracle.applied(0, dot(1), b"one");
-        oracle.applied(1, dot(1), b"one");
-        oracle.applied(0, dot(2), b"two");
+        oracle.applied(0, dot(1), &batch(1, 1));
+        oracle.applied(1, dot(1), &batch(1, 1));
+        oracle.applied(0, dot(2), &batch(2, 1));
         assert!(kinds(&oracle).is_empty());
-        oracle.applied(0, dot(2), b"two");
-        oracle.applied(1, dot(3), b"three");
-        oracle.payload(1, dot(2), b"other");
+        oracle.applied(0, dot(2), &batch(2, 1));
+        oracle.applied(1, dot(3), &batch(3, 1));
+        oracle.payload(1, dot(2), &batch(2, 2));
         oracle.vector(0, &VersionVector::default());
         oracle.acknowledged(dot(2));
         oracle.complete(1, &VersionVector::default());
@@ -307,7 +400,7 @@ mod tests {
         for certain in [false, true] {
             let mut oracle = Oracle::new(2);
             for node in 0..2 {
-                oracle.applied(node, dot(1), b"one");
+                oracle.applied(node, dot(1), &batch(1, 1));
             }
             oracle.acknowledged(dot(1));
             if certain {
@@ -318,7 +411,7 @@ mod tests {
             assert!(oracle.violations.is_empty());
         }
         let mut oracle = Oracle::new(1);
-        oracle.applied(0, dot(1), b"one");
+        oracle.applied(0, dot(1), &batch(1, 1));
         oracle.ended(0, Survives::Applied);
         oracle.returned(0, &VersionVector::default());
         assert_eq!(kinds(&oracle), ["durability"], "the process alone ended");
@@ -338,5 +431,18 @@ mod tests {
             oracle.counter(1, &key, value);
             assert_eq!(oracle.violations.len() == before, good, "{value}");
         }
+    }
+
+    #[test]
+    fn times_of_an_origin_grow_and_are_not_too_far_ahead() {
+        let mut oracle = Oracle::new(1);
+        let late = Batch { hlc: Hlc::from_parts(1, 0), ..Batch::decode(batch(2, 1)).unwrap() };
+        oracle.applied(0, dot(1), &batch(1, 1));
+        oracle.applied(0, dot(2), &late.encode());
+        oracle.wall(0, 1_000);
+        oracle.wrote(0, dot(3), Hlc::from_parts(1_500, 0), 500);
+        assert_eq!(kinds(&oracle), ["clock"]);
+        oracle.wrote(0, dot(3), Hlc::from_parts(2_000, 0), 500);
+        assert_eq!(kinds(&oracle), ["clock", "clock"]);
     }
 }

@@ -4,22 +4,21 @@ use crate::net::Net;
 use crate::node::{Job, Life, Node};
 use crate::oracle::{Oracle, Survives};
 use crate::outcome::{Outcome, Stats};
-use crate::plan::{Crash, Fault, Plan};
+use crate::plan::{Crash, Plan};
 use crate::schedule::Schedule;
 use crate::trace::Trace;
 use bytes::Bytes;
 use numax_cluster::{Event, LinkId, LogCursor};
 use numax_crdt::VersionVector;
 use numax_replica::{CoreConfig, Durability, LocalBatch};
-use rand::rngs::ChaCha8Rng;
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{Rng, RngExt};
 
 /// How long after the last fault nodes may take to agree, in simulated milliseconds. Hello timeouts, pulls that were
 /// given up and back-off all have to end; some ten rounds should do.
 const QUIET_MS: u64 = 120_000;
 
 /// Something that will happen. Where a node's life is named, it happens only if that process still runs.
-pub(crate) enum What {
+pub enum What {
     /// A line tries to connect.
     Dial(usize),
     /// The transport tells a node of a new link.
@@ -30,8 +29,8 @@ pub(crate) enum What {
     Frame { node: usize, link: LinkId, frame: Bytes },
     /// The protocol's timer.
     Timer { node: usize, life: u64 },
-    /// A guest runs a turn.
-    Turn { node: usize, life: u64 },
+    /// The transport says how much waits to be sent.
+    Backlog { node: usize, life: u64, link: LinkId },
     /// The turn's batch goes to the committer.
     Submit { node: usize, life: u64, turn: u64, batch: LocalBatch },
     /// The committer works off its queue.
@@ -51,8 +50,14 @@ pub(crate) enum What {
     Flush { node: usize, life: u64 },
     /// A machine starts its process.
     Start { node: usize },
-    /// Something goes wrong.
-    Fault(Fault),
+    /// A process goes on that stood still.
+    Resume { node: usize, life: u64 },
+    /// The connections of a node that still stands still break.
+    Silent { node: usize, life: u64 },
+    /// A reader looks at a node.
+    Look { node: usize, life: u64 },
+    /// The next entry of the plan.
+    Step(usize),
     /// Faults and turns end.
     Quiet,
     /// Do all agree?
@@ -63,52 +68,73 @@ pub(crate) enum What {
 pub(crate) struct World<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) config: CoreConfig,
-    protocol: numax_cluster::Config,
+    pub(crate) protocol: numax_cluster::Config,
     pub(crate) now: u64,
     pub(crate) schedule: Schedule<What>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) net: Net,
-    pub(crate) rng: ChaCha8Rng,
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
     pub(crate) stats: Stats,
     /// Faults are over.
     pub(crate) quiet: bool,
     pub(crate) turns: u64,
+    /// Bytes of the largest frame that was sent.
+    pub(crate) largest_frame: usize,
+    /// A bug: new origins are not random.
+    pub(crate) same_nonce: bool,
     done: bool,
+}
+
+impl What {
+    /// The process that it needs to run.
+    fn process(&self) -> Option<(usize, u64)> {
+        match self {
+            Self::LinkUp { node, life, .. }
+            | Self::LinkDown { node, life, .. }
+            | Self::Backlog { node, life, .. }
+            | Self::Timer { node, life }
+            | Self::Submit { node, life, .. }
+            | Self::Commit { node, life }
+            | Self::Read { node, life, .. }
+            | Self::Sync { node, life }
+            | Self::Flush { node, life }
+            | Self::Look { node, life } => Some((*node, *life)),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> World<'a> {
     pub(crate) fn new(plan: &'a Plan, config: CoreConfig, protocol: numax_cluster::Config) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let net = Net::new(&plan.lines, plan.net.clone(), &mut rng);
+        let node = |(index, node)| Node::new(index, node, plan.seed);
         let mut world = Self {
             plan,
             config,
             protocol,
             now: 0,
             schedule: Schedule::default(),
-            nodes: plan.skew_ms.iter().enumerate().map(|(index, skew)| Node::new(index, *skew)).collect(),
-            net,
-            rng,
-            oracle: Oracle::new(plan.nodes),
+            nodes: plan.nodes.iter().enumerate().map(node).collect(),
+            net: Net::new(&plan.lines, plan.net.clone(), plan.seed),
+            oracle: Oracle::new(plan.nodes.len()),
             trace: Trace::default(),
             stats: Stats::default(),
             quiet: false,
             turns: 0,
+            largest_frame: 0,
+            same_nonce: false,
             done: false,
         };
-        for node in 0..plan.nodes {
-            // One may join late.
-            let late = if world.rng.random_range(0..10) == 0 { plan.active_ms / 2 } else { 0 };
-            let at = late + world.rng.random_range(0..500);
-            world.schedule.put(at, What::Start { node });
+        for (node, start) in
+            plan.nodes.iter().enumerate().filter_map(|(index, node)| Some((index, node.start?)))
+        {
+            world.schedule.put(start, What::Start { node });
         }
         for line in 0..world.net.lines() {
             world.schedule.put(500, What::Dial(line));
         }
-        for (at, fault) in &plan.faults {
-            world.schedule.put(*at, What::Fault(fault.clone()));
+        for (index, entry) in plan.entries.iter().enumerate() {
+            world.schedule.put(entry.at, What::Step(index));
         }
         world.schedule.put(plan.active_ms, What::Quiet);
         world
@@ -143,20 +169,28 @@ impl<'a> World<'a> {
         }
     }
 
-    fn happen(&mut self, what: What) {
+    pub(crate) fn happen(&mut self, what: What) {
+        let turn =
+            |index: &usize| self.plan.entries.get(*index).filter(|entry| entry.step.is_turn())?.step.node();
+        let node = match &what {
+            What::Frame { node, .. } => Some(*node),
+            What::Step(index) => turn(index),
+            other => match other.process() {
+                Some((node, life)) if !self.alive(node, life) => return,
+                process => process.map(|(node, _)| node),
+            },
+        };
+        if let Some(waiting) = node.and_then(|node| self.nodes.get_mut(node)?.paused.as_mut()) {
+            return waiting.push(what);
+        }
         match what {
             What::Dial(line) => self.dial(line),
-            What::LinkUp { node, life, link, peer, dialed } => {
-                if self.alive(node, life) {
-                    let Some(peer) = self.nodes.get(peer).map(|peer| peer.id) else { return };
-                    self.step(node, Event::LinkUp { link, peer, dialed });
-                }
+            What::LinkUp { node, link, peer, dialed, .. } => {
+                let Some(peer) = self.nodes.get(peer).map(|peer| peer.id) else { return };
+                self.step(node, Event::LinkUp { link, peer, dialed });
             }
-            What::LinkDown { node, life, link } => {
-                if self.alive(node, life) {
-                    self.step(node, Event::LinkDown { link });
-                }
-            }
+            What::LinkDown { node, link, .. } => self.step(node, Event::LinkDown { link }),
+            What::Backlog { node, life, link } => self.backlog(node, life, link),
             What::Frame { node, link, frame } => self.frame(node, link, frame),
             What::Timer { node, life } => {
                 let now = self.now;
@@ -164,12 +198,7 @@ impl<'a> World<'a> {
                     self.step(node, Event::Timer);
                 }
             }
-            What::Turn { node, life } => self.turn(node, life),
-            What::Submit { node, life, turn, batch } => {
-                if self.alive(node, life) {
-                    self.enqueue(node, Job::Turn(turn, batch));
-                }
-            }
+            What::Submit { node, turn, batch, .. } => self.enqueue(node, Job::Turn(turn, batch)),
             What::Commit { node, life } => self.commit(node, life),
             What::Read { node, life, request, after, cursor, max_bytes } => {
                 self.read(node, life, request, &after, cursor, max_bytes);
@@ -177,9 +206,17 @@ impl<'a> World<'a> {
             What::Sync { node, life } => self.sync(node, life),
             What::Flush { node, life } => self.flush(node, life),
             What::Start { node } => self.start(node),
-            What::Fault(fault) => {
-                if !self.quiet {
-                    self.fault(fault);
+            What::Resume { node, life } => self.resume(node, life),
+            What::Silent { node, life } => {
+                if self.alive(node, life) && self.nodes.get(node).is_some_and(|node| node.paused.is_some()) {
+                    self.cut_all(node, None);
+                }
+            }
+            What::Look { node, life } => self.look(node, life),
+            What::Step(index) => {
+                let plan = self.plan;
+                if let Some(entry) = plan.entries.get(index).filter(|_| !self.quiet) {
+                    self.take(&entry.step);
                 }
             }
             What::Quiet => self.calm_down(),
@@ -201,18 +238,20 @@ impl<'a> World<'a> {
         self.nodes.get(node)?.life.as_ref().map(|life| life.number)
     }
 
-    /// A time some milliseconds from now.
-    pub(crate) fn soon(&mut self, least: u64, most: u64) -> u64 {
-        self.now + self.rng.random_range(least..=most)
+    /// A time some milliseconds from now, as a node chooses.
+    pub(crate) fn soon(&mut self, node: usize, least: u64, most: u64) -> u64 {
+        self.now + self.nodes.get_mut(node).map_or(most, |node| node.rng.random_range(least..=most))
     }
 
     fn start(&mut self, node: usize) {
-        let (nonce, seed) = (self.rng.next_u64(), self.rng.next_u64());
-        let (now, quiet, others) = (self.now, self.quiet, self.nodes.len() - 1);
+        let now = self.now;
+        let others = self.plan.present().count().saturating_sub(1);
         let Some(machine) = self.nodes.get_mut(node) else { return };
-        if machine.life.is_some() {
+        if machine.life.is_some() || machine.gone {
             return;
         }
+        let (nonce, seed) = (machine.rng.next_u64(), machine.rng.next_u64());
+        let nonce = if self.same_nonce { 1 } else { nonce };
         let config = CoreConfig { node: machine.id, ..self.config.clone() };
         match machine.start(config, self.protocol.clone(), now, nonce, seed) {
             Ok(()) => {}
@@ -240,11 +279,9 @@ impl<'a> World<'a> {
         if let Some(state) = unfinished {
             self.step(node, Event::Unfinished { state });
         }
-        if !quiet {
-            let at = self.soon(0, self.plan.turn_ms);
-            self.schedule.put(at, What::Turn { node, life: number });
-        }
-        let (sync, flush) = (self.soon(1, 100), self.soon(1, 1_500));
+        let (sync, flush, look) =
+            (self.soon(node, 1, 100), self.soon(node, 1, 1_500), self.soon(node, 1, 3_000));
+        self.schedule.put(look, What::Look { node, life: number });
         self.schedule.put(sync, What::Sync { node, life: number });
         self.schedule.put(flush, What::Flush { node, life: number });
     }
@@ -263,9 +300,7 @@ impl<'a> World<'a> {
             Crash::Process => Survives::Applied,
         };
         self.oracle.ended(node, survives);
-        for link in self.net.links_of(node) {
-            self.cut(link, Some(node));
-        }
+        self.cut_all(node, Some(node));
         let at = if self.quiet { self.now + 1 } else { self.now + down };
         self.schedule.put(at, What::Start { node });
     }
@@ -295,6 +330,7 @@ impl<'a> World<'a> {
             let Some(machine) = self.nodes.get_mut(node) else { continue };
             machine.storage.faults.set_plan(numax_store::FaultPlan::default());
             machine.doom = None;
+            machine.slow_sync = (0, 0);
             match &machine.life {
                 None => self.schedule.put(self.now + 1, What::Start { node }),
                 // A disk that failed is replaced by starting anew.

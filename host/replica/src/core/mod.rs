@@ -178,6 +178,11 @@ impl Core {
         self.pending.len()
     }
 
+    /// What they take in memory, in bytes: at most [`CoreConfig::pending_bytes`].
+    pub fn pending_bytes(&self) -> usize {
+        self.pending.bytes()
+    }
+
     /// A batch that was applied not long ago.
     pub fn recent(&self, dot: Dot) -> Option<Bytes> {
         self.recent.get(&dot).cloned()

@@ -38,6 +38,11 @@ impl Pending {
         self.batches.len()
     }
 
+    /// What waits, in bytes with what an entry costs.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Lets a batch wait for `missing`.
     pub(super) fn hold(&mut self, header: BatchHeader, bytes: Bytes, missing: Dot) -> Held {
         let dot = header.dot();

@@ -1,14 +1,22 @@
-//! The simulator itself: seeds are runs, good code is clean, planted bugs are found.
+//! The simulator itself: seeds are runs, good code is clean, planted bugs are found, broken runs become small.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use numax_sim::{Plan, Scenario, run, suite};
+use numax_sim::shrink::{Budget, shrink};
+use numax_sim::suite::{self, PLANTED};
+use numax_sim::{Plan, Scenario, run, run_with};
+use std::path::Path;
+
+/// Bugs that are found within so many seeds are looked for here.
+const QUICK: u64 = 40;
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in 1..=6 {
-        let plan = Plan::new(seed, Scenario::Mix, None);
-        assert_eq!(run(&plan), run(&plan), "seed {seed}");
+    for (name, scenario) in Scenario::ALL {
+        for seed in 1..=2 {
+            let plan = Plan::new(seed, scenario, None);
+            assert_eq!(run(&plan), run(&plan), "{name}, seed {seed}");
+        }
     }
     let trace = |seed| run(&Plan::new(seed, Scenario::Calm, Some(3))).trace;
     assert_ne!(trace(1), trace(2));
@@ -31,10 +39,43 @@ fn some_seeds_of_each_scenario_are_clean() {
 
 #[test]
 fn planted_bugs_are_found() {
-    // Those that take many seeds are looked for by `cargo xtask sim --planted`.
-    for (name, bug, within) in suite::PLANTED.into_iter().filter(|(_, _, within)| *within <= 20) {
-        assert!(suite::find(bug, 1, within).is_some(), "{name} was not found within {within} seeds");
+    for planted in PLANTED {
+        assert!(
+            suite::find(planted, 1).is_some(),
+            "{} was not found within {}",
+            planted.name,
+            planted.within
+        );
     }
+}
+
+#[test]
+fn what_was_found_once_is_found_again_and_what_was_mended_stays_mended() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let corpus = suite::corpus(&folder).unwrap();
+    for (name, text) in &corpus {
+        assert!(text.starts_with("# "), "{name} does not say what it found");
+        if let Err(error) = suite::replay(text) {
+            panic!("{name}: {error}");
+        }
+    }
+    for planted in PLANTED.into_iter().filter(|planted| planted.within <= QUICK) {
+        let name = format!("\"bug\":\"{}\"", planted.name);
+        assert!(corpus.iter().any(|(_, text)| text.contains(&name)), "no schedule finds {}", planted.name);
+    }
+}
+
+#[test]
+fn a_broken_run_becomes_small() {
+    let planted = suite::planted_bug("no-causality").unwrap();
+    let (seeds, _) = suite::find(planted, 1).unwrap();
+    let plan = Plan::new(seeds, planted.scenario, None);
+    let shrunk = shrink(&plan, Some(planted.bug), Budget { runs: 400 }).unwrap();
+    let (before, after) = (plan.entries.len(), shrunk.plan.entries.len());
+    assert!(after * 10 < before && after < 20, "from {before} entries to {after}");
+    assert_eq!(run_with(&shrunk.plan, Some(planted.bug)), shrunk.outcome);
+    assert!(run(&shrunk.plan).violations.is_empty());
+    assert!(shrink(&plan, None, Budget::default()).is_none(), "nothing is wrong with it");
 }
 
 #[test]
