@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use numax_node::config::keys::{self, Key};
 
+use crate::commands::snapshot::SnapshotArgs;
+
 /// Runs WebAssembly components that share state.
 #[derive(Debug, Parser)]
 #[command(
@@ -49,6 +51,9 @@ pub(crate) enum Command {
     /// Makes a cluster's authority and the certificates of its nodes
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Ca(CaArgs),
+    /// Makes snapshots of a datastore, and puts them back
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Snapshot(SnapshotArgs),
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +103,15 @@ pub(crate) struct NodeArgs {
     /// Storage engine: sled, redb, fjall [default: the datastore's; sled for a new one]
     #[arg(long, value_name = "ENGINE")]
     storage: Option<String>,
+    /// Folder of snapshots [default: snapshots in the datastore's folder]
+    #[arg(long, value_name = "DIR")]
+    snapshot_dir: Option<String>,
+    /// Makes a snapshot this often (SIGUSR1 makes one at once) [default: never]
+    #[arg(long, value_name = "DURATION")]
+    snapshot_interval: Option<String>,
+    /// Snapshots left in the folder after one was made at the interval [default: 5]
+    #[arg(long, value_name = "N")]
+    snapshot_keep: Option<String>,
     /// Rows kept in memory [default: 65536]
     #[arg(long, value_name = "N")]
     cache_rows: Option<String>,
@@ -139,7 +153,7 @@ pub(crate) struct NodeArgs {
 impl NodeArgs {
     /// Flags by name, as the configuration takes them.
     pub(crate) fn flags(&self) -> BTreeMap<&'static str, Vec<String>> {
-        let singles: [(&Key, &Option<String>); 18] = [
+        let singles: [(&Key, &Option<String>); 21] = [
             (&keys::DATASTORE, &self.datastore_path),
             (&keys::LISTEN, &self.listen),
             (&keys::HTTP, &self.http),
@@ -148,6 +162,9 @@ impl NodeArgs {
             (&keys::ENGINE, &self.storage),
             (&keys::CACHE_ROWS, &self.cache_rows),
             (&keys::OP_LOG_BUDGET, &self.op_log_budget),
+            (&keys::SNAPSHOT_DIR, &self.snapshot_dir),
+            (&keys::SNAPSHOT_INTERVAL, &self.snapshot_interval),
+            (&keys::SNAPSHOT_KEEP, &self.snapshot_keep),
             (&keys::WAIT_BEFORE_RUN, &self.wait_before_run),
             (&keys::SETTLE_FOR, &self.settle_for),
             (&keys::SHUTDOWN_TIMEOUT, &self.shutdown_timeout),

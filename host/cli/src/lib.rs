@@ -31,6 +31,7 @@ pub fn main() -> ExitCode {
         Command::Build(args) => commands::build::run(&args),
         Command::Policy(args) => commands::policy::run(&args),
         Command::Ca(args) => commands::ca::run(&args),
+        Command::Snapshot(args) => commands::snapshot::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

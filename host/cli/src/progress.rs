@@ -1,6 +1,7 @@
 //! What goes on, while it takes time.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Steps of a build or a start, on stderr: one line each, with the time it took when stderr is a
@@ -34,6 +35,42 @@ impl Steps {
             && since.elapsed().as_secs() >= 1
         {
             let _ = writeln!(std::io::stderr(), "   {what}: {:.1} s", since.elapsed().as_secs_f32());
+        }
+    }
+}
+
+/// Bytes that go by: on a terminal a line that is written over, from the first second on.
+pub(crate) struct Meter {
+    what: String,
+    since: Instant,
+    terminal: bool,
+    /// Milliseconds after `since` at which the line was last written; 0: not yet.
+    told: AtomicU64,
+}
+
+impl Meter {
+    pub(crate) fn new(what: &str) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { what: what.to_owned(), since: Instant::now(), terminal, told: AtomicU64::new(0) }
+    }
+
+    /// So many bytes of so many (0: unknown) are done. From any thread.
+    pub(crate) fn at(&self, done: u64, total: u64) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let told = self.told.load(Ordering::Relaxed);
+        let due = self.terminal && now >= told.saturating_add(200).max(1000);
+        if !due || self.told.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        let of = if total > 0 { format!(" of {}", size(total)) } else { String::new() };
+        let _ = write!(std::io::stderr(), "\r\x1b[K   {} {}{of}", self.what, size(done));
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.told.load(Ordering::Relaxed) > 0 {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }
 }

@@ -38,6 +38,9 @@ pub enum NodeError {
     /// The cluster's sockets.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// A snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] numax_snapshots::SnapshotError),
     /// Something that ran in the background ended without an answer.
     #[error("{0}")]
     Internal(String),

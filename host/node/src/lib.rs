@@ -11,6 +11,8 @@ mod datastore;
 mod error;
 mod identity;
 mod node;
+mod snapshots;
 
 pub use error::NodeError;
 pub use node::{ClusterAddress, Node};
+pub use snapshots::cluster_of;

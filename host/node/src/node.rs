@@ -6,17 +6,20 @@ use std::sync::Arc;
 use numax_crdt::NodeId;
 use numax_replica::Replica;
 use numax_runtime::{Backend, PeerView};
+use numax_snapshots::Manifest;
 
 use crate::NodeError;
 use crate::cluster::ClusterHandle;
 use crate::config::NodeConfig;
 use crate::datastore::Datastore;
+use crate::snapshots::Snapshots;
 
 /// A running node. Clones are the same node.
 #[derive(Clone)]
 pub struct Node {
     datastore: Arc<Datastore>,
     cluster: Option<Arc<ClusterHandle>>,
+    snapshots: Arc<Snapshots>,
 }
 
 /// Where other nodes reach this one.
@@ -41,7 +44,8 @@ impl Node {
             true => Some(Arc::new(ClusterHandle::start(config, &datastore).await?)),
             false => None,
         };
-        Ok(Self { datastore, cluster })
+        let snapshots = Snapshots::start(config, datastore.clone());
+        Ok(Self { datastore, cluster, snapshots })
     }
 
     /// Opens the datastore now, for who cannot do without it.
@@ -50,6 +54,14 @@ impl Node {
     /// Why it cannot be opened.
     pub async fn open(&self) -> Result<Replica, NodeError> {
         Ok(self.datastore.open().await?.replica.clone())
+    }
+
+    /// Makes a snapshot of the datastore in the configured folder. The node goes on meanwhile.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn snapshot(&self) -> Result<Manifest, NodeError> {
+        self.snapshots.create().await
     }
 
     /// Where the cluster listens, if there is one.
@@ -61,6 +73,7 @@ impl Node {
     /// Ends the node: tells the peers, ends the links, then closes the datastore with everything
     /// on the disk. Modules must have ended before.
     pub async fn shutdown(&self) {
+        self.snapshots.stop();
         if let Some(cluster) = &self.cluster {
             cluster.shutdown().await;
         }

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod ca;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod snapshot;
 
 use serde_json::Value;
 
@@ -16,4 +17,12 @@ pub(crate) fn print(text: &str) {
 /// Prints JSON on stdout.
 pub(crate) fn print_json(value: &Value) {
     print(&format!("{value:#}"));
+}
+
+/// `NX_` variables, lossy: a name or value that is not text fits no setting.
+pub(crate) fn variables() -> std::collections::BTreeMap<String, String> {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .filter(|(name, _)| name.starts_with("NX_"))
+        .collect()
 }

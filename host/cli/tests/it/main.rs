@@ -6,4 +6,5 @@ mod ca;
 mod policy;
 mod program;
 mod run;
+mod snapshot;
 mod usage;

@@ -61,7 +61,7 @@ fn words(key: &Key, value: &Value<'_>, folder: &Path) -> Option<Vec<String>> {
     if key.shape == Shape::Many {
         return Some(value.strings()?.into_iter().map(|word| word.text).collect());
     }
-    if key.name == "cache_rows" {
+    if matches!(key.name, "cache_rows" | "snapshot_keep") {
         return Some(vec![value.integer(0..=u64::from(u32::MAX))?.to_string()]);
     }
     let text = value.string()?.text;

@@ -64,6 +64,13 @@ pub const INTERVAL: Key = key("storage", "interval", "NX_STORAGE_INTERVAL", "--s
 pub const CACHE_ROWS: Key = key("storage", "cache_rows", "NX_CACHE_ROWS", "--cache-rows");
 /// Bytes of the log.
 pub const OP_LOG_BUDGET: Key = key("storage", "op_log_budget", "NX_OP_LOG_BUDGET", "--op-log-budget");
+/// Folder of snapshots.
+pub const SNAPSHOT_DIR: Key = path("storage", "snapshot_dir", "NX_SNAPSHOT_DIR", "--snapshot-dir");
+/// Time between snapshots that the node makes by itself.
+pub const SNAPSHOT_INTERVAL: Key =
+    key("storage", "snapshot_interval", "NX_SNAPSHOT_INTERVAL", "--snapshot-interval");
+/// Snapshots that are kept then.
+pub const SNAPSHOT_KEEP: Key = key("storage", "snapshot_keep", "NX_SNAPSHOT_KEEP", "--snapshot-keep");
 /// Address for HTTP.
 pub const HTTP: Key = key("http", "listen", "NX_HTTP", "--http");
 /// Pause before modules start.
@@ -92,6 +99,9 @@ pub const KEYS: &[Key] = &[
     INTERVAL,
     CACHE_ROWS,
     OP_LOG_BUDGET,
+    SNAPSHOT_DIR,
+    SNAPSHOT_INTERVAL,
+    SNAPSHOT_KEEP,
     HTTP,
     WAIT_BEFORE_RUN,
     SETTLE_FOR,

@@ -117,6 +117,12 @@ pub struct NodeConfig {
     pub cache_rows: Setting<usize>,
     /// Bytes of log that may be kept for nodes that lack them.
     pub op_log_budget: Setting<ByteSize>,
+    /// Where snapshots go; none: `snapshots` in the datastore's folder.
+    pub snapshot_dir: Setting<Option<PathBuf>>,
+    /// How often the node makes one by itself; none: never.
+    pub snapshot_interval: Setting<Option<Duration>>,
+    /// How many are left in the folder after the node made one by itself.
+    pub snapshot_keep: Setting<usize>,
     /// Where HTTP modules are served.
     pub http: Setting<SocketAddr>,
     /// How long to wait for the cluster before modules start.

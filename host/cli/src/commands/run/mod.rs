@@ -12,7 +12,8 @@ use crate::exit::{Failure, USAGE};
 use crate::logging;
 
 pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
-    let inputs = Inputs { file: args.config.clone(), flags: args.node.flags(), variables: variables() };
+    let inputs =
+        Inputs { file: args.config.clone(), flags: args.node.flags(), variables: super::variables() };
     let config = load(&inputs).map_err(|error| match error {
         ConfigError::File(error) => Failure::toml(USAGE, error),
         other => Failure::usage(other),
@@ -32,14 +33,6 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     // Whatever still runs was given its time; a blocked thread must not keep the process.
     threads.shutdown_background();
     result
-}
-
-/// `NX_` variables, lossy: a name or value that is not text fits no setting.
-fn variables() -> std::collections::BTreeMap<String, String> {
-    std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-        .filter(|(name, _)| name.starts_with("NX_"))
-        .collect()
 }
 
 fn level(args: &RunArgs, config: &NodeConfig) -> LogLevel {

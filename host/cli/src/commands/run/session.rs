@@ -9,6 +9,7 @@ use numax_node::config::{LogFormat, NodeConfig, Setting};
 use numax_runtime::{
     Engine, EngineConfig, HttpServer, Module, ModuleOptions, Reactive, RunError, Runtime, StartError,
 };
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::modules::Wanted;
@@ -34,6 +35,7 @@ pub(crate) async fn run(
         };
         announce(config.log_format.value, &text);
     }
+    snapshots_on_demand(node.clone(), config.log_format.value)?;
     let values = Arc::new(wanted_values);
     let result = with_node(config, &node, wanted, &values, &signals).await;
     let ended = tokio::time::timeout(config.shutdown_timeout.value, node.shutdown()).await;
@@ -47,6 +49,21 @@ pub(crate) async fn run(
         )));
     }
     result
+}
+
+/// SIGUSR1 makes a snapshot, for scripts that have no other way to the running node.
+fn snapshots_on_demand(node: Node, format: LogFormat) -> Result<(), Failure> {
+    let asked = signal(SignalKind::user_defined1());
+    let mut asked = asked.map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))?;
+    tokio::spawn(async move {
+        while asked.recv().await.is_some() {
+            match node.snapshot().await {
+                Ok(made) => announce(format, &format!("snapshot {}", made.id)),
+                Err(error) => tracing::error!("no snapshot was made: {error}"),
+            }
+        }
+    });
+    Ok(())
 }
 
 async fn with_node(
