@@ -27,6 +27,7 @@ pub struct Node {
     pub data: PathBuf,
     log: PathBuf,
     command: Vec<String>,
+    environment: Vec<(String, PathBuf)>,
     home: PathBuf,
     numax: PathBuf,
     child: Option<Child>,
@@ -65,6 +66,7 @@ impl Node {
             data: dir.join("data"),
             log: dir.join("log.txt"),
             command: vec!["run".into(), module.display().to_string()],
+            environment: Vec::new(),
             home: home.into(),
             numax: numax.into(),
             child: None,
@@ -79,6 +81,11 @@ impl Node {
     /// Adds a flag with its value.
     pub fn flag(&mut self, flag: &str, value: impl std::fmt::Display) {
         self.command.extend([flag.into(), value.to_string()]);
+    }
+
+    /// Adds a variable to its environment.
+    pub fn variable(&mut self, name: &str, value: &Path) {
+        self.environment.push((name.into(), value.into()));
     }
 
     /// Makes it listen for other nodes and gives it the addresses it dials.
@@ -97,6 +104,7 @@ impl Node {
             .args(&self.command)
             .current_dir(&self.home)
             .env("XDG_DATA_HOME", self.home.join("user-data"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -164,7 +172,8 @@ impl Node {
         self.signal("-KILL")
     }
 
-    fn signal(&self, signal: &str) -> Result<()> {
+    /// A signal by its name, with a hyphen before it.
+    pub fn signal(&self, signal: &str) -> Result<()> {
         let Some(child) = &self.child else { bail!("node {} does not run", self.name) };
         crate::shell::run(Command::new("kill").args([signal, &child.id().to_string()]))
     }
@@ -218,7 +227,8 @@ impl Drop for Node {
 }
 
 impl State {
-    fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<Self> {
+    /// Reads an answer of a guest.
+    pub fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<Self> {
         let text = answer.body_mut().read_to_string()?;
         let json: serde_json::Value =
             serde_json::from_str(&text).with_context(|| format!("not JSON: {text:?}"))?;

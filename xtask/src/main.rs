@@ -3,6 +3,7 @@
 //! This crate drives the product from outside, as processes and over sockets, and links none of it: what it shows is what
 //! a user gets. `demo` is the product's main job; `test` is the gate in front of every change.
 
+mod chaos;
 mod cluster;
 mod demo;
 mod product;
@@ -27,6 +28,8 @@ enum Command {
     Demo(demo::Options),
     /// Format, clippy, all tests of all languages, whole-product tests.
     Test(test::Options),
+    /// Real nodes under faults, with clients that check what they are told.
+    Chaos(chaos::Options),
     /// Whole-product tests alone: real processes, real guests (part of `test`).
     Product(product::Options),
     /// Benchmarks, each beside its limit, as a table and JSON.
@@ -36,7 +39,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// The simulator: `--seeds N [--first-seed S] [--nodes M] [--scenario NAME] [--planted]`.
+    /// The simulator: `--seeds N [--first-seed S] [--nodes M] [--scenario NAME] [--schedule FILE] [--planted]`.
     Sim {
         /// Passed on to the simulator.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Chaos(options) => chaos::run(&options),
         Command::Product(options) => product::run(&options),
         Command::Bench { rest } => bench(&rest),
         Command::Sim { rest } => passed_on("numax-sim", &rest),
