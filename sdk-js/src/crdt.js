@@ -1,10 +1,10 @@
 // Replicated values.
 
-import { GCounter, LwwMap, LwwRegister, OrSet, PnCounter, Rga, keys as hostKeys } from 'numax:runtime/crdt@0.2.0';
+import { GCounter, LwwMap, LwwRegister, OrSet, PnCounter, Rga, Text, keys as hostKeys } from 'numax:runtime/crdt@0.2.0';
 import { call } from './errors.js';
 import { on } from './handles.js';
 import { PAGE, walk } from './pages.js';
-import { bytes, safe, string, text, u64 } from './values.js';
+import { bytes, safe, string, text, u32, u64 } from './values.js';
 
 const KINDS = ['g-counter', 'pn-counter', 'lww-register', 'lww-map', 'or-set', 'rga', 'text'];
 
@@ -175,12 +175,47 @@ class ReplicatedList extends Value {
   }
 }
 
+class ReplicatedText extends Value {
+  insert(index, chunk) {
+    const [i, c] = [u32(index, 'the index'), string(chunk, 'the text')];
+    on(Text, 't', this.key, (h) => h.insert(i, c));
+  }
+  delete(index, length) {
+    const [i, n] = [u32(index, 'the index'), u32(length, 'the length')];
+    on(Text, 't', this.key, (h) => h.remove(i, n));
+  }
+  read() {
+    return on(Text, 't', this.key, (h) => h.read());
+  }
+  toString() {
+    return this.read();
+  }
+  get length() {
+    return on(Text, 't', this.key, (h) => h.size());
+  }
+  clear() {
+    on(Text, 't', this.key, (h) => h.clear());
+  }
+  stateVector() {
+    return on(Text, 't', this.key, (h) => h.stateVector());
+  }
+  diff(since) {
+    const s = since === undefined ? undefined : bytes(since, 'the state vector');
+    return on(Text, 't', this.key, (h) => h.diff(s));
+  }
+  applyUpdate(update) {
+    const u = bytes(update, 'the update');
+    on(Text, 't', this.key, (h) => h.applyUpdate(u));
+  }
+}
+
 export const counter = (key) => new Counter(key);
 export const pnCounter = (key) => new UpDownCounter(key);
 export const register = (key) => new Register(key);
 export const map = (key) => new ReplicatedMap(key);
 export const set = (key) => new ReplicatedSet(key);
 export const list = (key) => new ReplicatedList(key);
+export const sharedText = (key) => new ReplicatedText(key);
 
 export function keys(kind, prefix = '') {
   if (!KINDS.includes(kind)) throw new TypeError(`the kind must be one of ${KINDS.join(', ')}, not ${String(kind)}`);

@@ -126,6 +126,32 @@ export interface ReplicatedList extends Iterable<Uint8Array> {
   texts(): Generator<string, void, undefined>;
 }
 
+/**
+ * A text that several hands edit at once, compatible with Yjs: its root type is `doc.getText('text')`, plain text without
+ * formatting. Indexes are those of JavaScript strings. From its first edit on a turn holds the text: other turns that
+ * edit it wait until this one ends.
+ */
+export interface ReplicatedText {
+  readonly key: string;
+  /** The length of the text. */
+  readonly length: number;
+  /** Inserts before the character at `index`. */
+  insert(index: number, chunk: string): void;
+  /** Removes `length` characters from `index` on. */
+  delete(index: number, length: number): void;
+  /** The whole text. */
+  read(): string;
+  /** The whole text. */
+  toString(): string;
+  clear(): void;
+  /** The Yjs state vector, for `Y.encodeStateAsUpdate(doc, vector)` elsewhere. */
+  stateVector(): Uint8Array;
+  /** What a replica with the state vector `since` lacks, or everything, for `Y.applyUpdate` elsewhere. */
+  diff(since?: Data): Uint8Array;
+  /** Merges an update that Yjs made (version 1), of at most 1 MiB. */
+  applyUpdate(update: Data): void;
+}
+
 /** The grow-only counter of this key. */
 export function counter(key: string): Counter;
 /** The counter of this key that goes both ways. */
@@ -138,6 +164,8 @@ export function map(key: string): ReplicatedMap;
 export function set(key: string): ReplicatedSet;
 /** The list of this key. */
 export function list(key: string): ReplicatedList;
+/** The text of this key. */
+export function sharedText(key: string): ReplicatedText;
 /** The keys of one family below `prefix` that this module may read, in byte order. */
 export function keys(kind: Kind, prefix?: string): Generator<string, void, undefined>;
 

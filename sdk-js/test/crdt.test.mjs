@@ -81,6 +81,26 @@ test('lists', () => {
   assert.equal(l.size, 0);
 });
 
+test('texts', () => {
+  const t = nx.sharedText('t');
+  t.insert(0, 'a😀c');
+  t.insert(3, 'b');
+  t.delete(0, 1);
+  assert.deepEqual([t.read(), `${t}`, t.length], ['😀bc', '😀bc', 4]);
+  const seen = t.stateVector();
+  t.insert(4, 'd');
+  assert.deepEqual([...t.diff(seen)], [100]);
+  t.applyUpdate(new Uint8Array([101]));
+  assert.equal(new TextDecoder().decode(t.diff()), '😀bcde');
+  assert.throws(() => t.insert(99, 'x'), (e) => e instanceof nx.NumaxError && e.code === 'invalid');
+  assert.throws(() => t.insert(-1, 'x'), RangeError);
+  assert.throws(() => t.insert(0, 5), TypeError);
+  assert.throws(() => t.delete(0, 1.5), RangeError);
+  assert.throws(() => t.diff(null), TypeError);
+  t.clear();
+  assert.equal(t.length, 0);
+});
+
 test('large results come page by page', () => {
   const keys = [...nx.keys('or-set', 'k')];
   assert.deepEqual([keys.length, keys[0], keys.at(-1)], [1200, 'k0000', 'k1199']);

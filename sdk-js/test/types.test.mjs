@@ -32,6 +32,7 @@ test('the types describe every method', async () => {
     ReplicatedMap: nx.map,
     ReplicatedSet: nx.set,
     ReplicatedList: nx.list,
+    ReplicatedText: nx.sharedText,
   };
   for (const [name, make] of Object.entries(pairs)) {
     assert.deepEqual([...new Set(members(name))].sort(), real(make('k')), name);

@@ -38,7 +38,7 @@ def _offered(interface: str) -> bool:
 
 if _offered("crdt"):
     from numax._kinds import Kind
-    from numax.crdt import Counter, List, Map, PnCounter, Register, Set, keys
+    from numax.crdt import Counter, List, Map, PnCounter, Register, Set, Text, keys
 if _offered("kv"):
     from numax.kv import kv
 if _offered("events"):
@@ -67,6 +67,7 @@ __all__ = [
     "Request",
     "Response",
     "Set",
+    "Text",
     "Unavailable",
     "cron",
     "every",

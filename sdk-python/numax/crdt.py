@@ -7,7 +7,7 @@ from typing import Any
 
 from wit_world.imports import crdt as _crdt
 
-from numax._check import Data, data, text, u64
+from numax._check import Data, data, text, u32, u64
 from numax._host import PAGE, method, pages
 from numax._kinds import Kind, to_host
 from numax.errors import call
@@ -211,6 +211,54 @@ class List(_Value):
     def clear(self) -> None:
         """Removes all elements that this node has seen."""
         self._do("clear")
+
+
+class Text(_Value):
+    """A text that several hands edit at once, compatible with Yjs: its root type is `doc.getText("text")`, plain text
+    without formatting. Indexes and sizes count UTF-16 code units, as Yjs and browsers do, and not as Python does:
+    characters beyond U+FFFF, such as emoji, are two (`units` tells). From its first edit on a turn holds the text: other
+    turns that edit it wait until this one ends."""
+
+    _family = _crdt.Text
+
+    @staticmethod
+    def units(chunk: str) -> int:
+        """How many UTF-16 code units a text has."""
+        return len(chunk) + sum(1 for c in chunk if c > "\uffff")
+
+    def insert(self, index: int, chunk: str) -> None:
+        """Inserts before the unit at `index`."""
+        self._do("insert", u32(index, "the index"), text(chunk, "the text"))
+
+    def remove(self, index: int, length: int) -> None:
+        """Removes `length` units from `index` on."""
+        self._do("remove", u32(index, "the index"), u32(length, "the length"))
+
+    def read(self) -> str:
+        """The whole text."""
+        return str(self._do("read"))
+
+    def __str__(self) -> str:
+        return self.read()
+
+    def __len__(self) -> int:
+        return int(self._do("size"))
+
+    def clear(self) -> None:
+        """Removes all text that this node has seen."""
+        self._do("clear")
+
+    def state_vector(self) -> bytes:
+        """The Yjs state vector: what an editor that is a replica itself sends to ask for the rest."""
+        return bytes(self._do("state_vector"))
+
+    def diff(self, since: Data | None = None) -> bytes:
+        """What a replica with the state vector `since` lacks (None: everything), as a Yjs update."""
+        return bytes(self._do("diff", None if since is None else data(since, "the state vector")))
+
+    def apply_update(self, update: Data) -> None:
+        """Merges a Yjs update of at most 1 MiB."""
+        self._do("apply_update", data(update, "the update"))
 
 
 def keys(kind: Kind, prefix: str = "") -> Iterator[str]:

@@ -191,6 +191,32 @@ class Rga(Resource):
         return page(self.state[at:], None, limit, "entries", lambda e: e[0])
 
 
+class Text(Resource):
+    """Updates are whole texts here: what is tested is the way to the host."""
+
+    empty = list
+
+    def insert(self, index: int, chunk: str) -> None:
+        if index > len(self.state):
+            raise Err(Error_NotFound())
+        self.state[index:index] = list(chunk)
+
+    def remove(self, index: int, length: int) -> None:
+        del self.state[index:index + length]
+
+    def read(self) -> str:
+        return "".join(self.state)
+
+    def state_vector(self) -> bytes:
+        return bytes([len(self.state)])
+
+    def diff(self, since: Any) -> bytes:
+        return "".join(self.state[since[0] if since else 0:]).encode()
+
+    def apply_update(self, update: bytes) -> None:
+        self.state.extend(update.decode())
+
+
 CrdtKind = enum.Enum("CrdtKind", "G_COUNTER PN_COUNTER LWW_REGISTER LWW_MAP OR_SET RGA TEXT")
 OpKind = enum.Enum("OpKind", "INCREMENT DECREMENT SET REMOVE ADD INSERT EDIT CLEAR")
 Scope = enum.Enum("Scope", "EVERY_NODE ONCE_PER_CLUSTER")
@@ -350,7 +376,7 @@ _module("wit_world")
 _imports = {
     "common": {"CrdtKind": CrdtKind, "OpKind": OpKind},
     "crdt": {
-        "GCounter": GCounter, "PnCounter": PnCounter, "LwwRegister": LwwRegister, "LwwMap": LwwMap, "OrSet": OrSet, "Rga": Rga,
+        "GCounter": GCounter, "PnCounter": PnCounter, "LwwRegister": LwwRegister, "LwwMap": LwwMap, "OrSet": OrSet, "Rga": Rga, "Text": Text,
         "keys": lambda kind, prefix, after, limit: page([f"{prefix}{i:04}" for i in range(1200)], after, limit, "keys"),
     },
     "kv": {

@@ -2,7 +2,7 @@ import unittest
 
 from . import fake_host
 from numax import (
-    Change, Counter, Denied, Invalid, List, Map, NotFound, NumaxError, PnCounter, Register, Set, cron, every, grants, keys, kv,
+    Change, Counter, Denied, Invalid, List, Map, NotFound, NumaxError, PnCounter, Register, Set, Text, cron, every, grants, keys, kv,
     module_id, peers, self_id, watch,
 )
 from numax._host import MAX_HANDLES
@@ -103,6 +103,26 @@ class Families(unittest.TestCase):
             elements.insert("x", 5)  # type: ignore[arg-type]
         elements.clear()
         self.assertEqual(len(elements), 0)
+
+    def test_text(self) -> None:
+        text = Text("t")
+        text.insert(0, "acd")
+        text.insert(1, "b")
+        text.remove(3, 1)
+        self.assertEqual((text.read(), str(text), len(text), Text.units("a😀")), ("abc", "abc", 3, 3))
+        seen = text.state_vector()
+        text.insert(3, "d")
+        self.assertEqual(text.diff(seen), b"d")
+        text.apply_update(b"e")
+        self.assertEqual(text.diff(), b"abcde")
+        with self.assertRaises(NotFound):
+            text.insert(99, "x")
+        with self.assertRaises(Invalid):
+            text.insert(-1, "x")
+        with self.assertRaises(TypeError):
+            text.insert(0, 5)  # type: ignore[arg-type]
+        text.clear()
+        self.assertEqual(len(text), 0)
 
     def test_pages(self) -> None:
         found = list(keys("or-set", "k"))

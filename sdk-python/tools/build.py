@@ -27,7 +27,7 @@ HANDLERS = {
 """The functions that are handlers: world, module of the SDK and class."""
 
 OFFERED = {
-    "crdt": ("use-crdt", ["Counter", "Kind", "List", "Map", "PnCounter", "Register", "Set", "keys"]),
+    "crdt": ("use-crdt", ["Counter", "Kind", "List", "Map", "PnCounter", "Register", "Set", "Text", "keys"]),
     "kv": ("use-kv", ["kv"]),
     "events": ("use-events", ["cron", "every", "watch"]),
     "cluster": ("use-cluster", ["Peer", "peers", "self_id"]),

@@ -7,6 +7,7 @@
 //! - [`id`], [`element`], [`vector`], [`hlc`]: who wrote what, how much of it is known, and when;
 //! - [`key`], [`kind`], [`limits`]: how data is named and how large it may be;
 //! - [`op`], [`batch`]: what one turn wrote and its frozen binary form;
+//! - [`text`]: documents of the family text;
 //! - [`rows`], [`family`]: what a family sees of storage, and the families themselves.
 
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ pub mod kind;
 pub mod limits;
 pub mod op;
 pub mod rows;
+pub mod text;
 pub mod vector;
 
 pub use batch::{Batch, BatchHeader};

@@ -34,6 +34,19 @@ pub const MAX_BATCH_ORIGINS: usize = 1 << 14;
 /// Bytes of an encoded batch with its head (origin table, dependencies). Larger input is refused before decoding.
 pub const MAX_ENCODED_BATCH: usize = MAX_BATCH_BYTES + (2 << 20);
 
+/// Bytes of one update of a text: the same reasons as [`MAX_VALUE`].
+pub const MAX_TEXT_UPDATE: usize = 1 << 20;
+
+/// Bytes that a text takes in storage, with what is needed to merge (deleted units leave a trace) and updates that are
+/// not folded in yet. Beyond it, local insertions are refused; merging is not, or replicas would part. An editor holds
+/// a text in memory at some twenty times its stored bytes. The history of a whole scientific paper, 260,000 key
+/// strokes, takes 160 KiB.
+pub const MAX_TEXT: usize = 2 << 20;
+
+/// UTF-16 units that one client may insert into one text in its life: what fits the signed 32-bit numbers that Yjs
+/// libraries count in.
+pub const MAX_TEXT_CLOCK: u32 = (1 << 31) - 2;
+
 /// Keys that begin so belong to the system; guests cannot write them.
 pub const RESERVED_PREFIX: &str = "__nx/";
 

@@ -83,6 +83,11 @@ pub enum Body {
         /// Its id.
         id: ElementId,
     },
+    /// A text was edited.
+    Text {
+        /// A Yjs update, version 1, that [`State::read_update`](crate::text::State::read_update) takes.
+        update: Bytes,
+    },
 }
 
 impl Body {
@@ -95,6 +100,7 @@ impl Body {
             Self::MapField { .. } => Kind::LwwMap,
             Self::SetAdd { .. } | Self::SetRemove { .. } => Kind::OrSet,
             Self::ListInsert { .. } | Self::ListRemove { .. } => Kind::Rga,
+            Self::Text { .. } => Kind::Text,
         }
     }
 
@@ -110,6 +116,7 @@ impl Body {
             }
             Self::SetAdd { .. } => OpKind::Add,
             Self::ListInsert { .. } => OpKind::Insert,
+            Self::Text { .. } => OpKind::Edit,
         }
     }
 

@@ -3,7 +3,7 @@
 use numax_crdt::{ApplyError, CodecError, RowError};
 use numax_store::{DiskError, KvError};
 
-use crate::draft::Miss;
+use crate::{draft::Miss, texts::Busy};
 
 /// Why the log could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +138,9 @@ pub enum DraftError {
     /// A row is not in memory. Load it on a thread that may block, supply it, and call again: the draft is as before.
     #[error("a row has to be loaded first")]
     Miss(Miss),
+    /// Somebody else edits the text. Wait for the turn, admit the permit, and call again: the draft is as before.
+    #[error("the text {:?} is being edited by somebody else", .0.key())]
+    Busy(Busy),
     /// An argument or the batch is beyond a limit. The draft is as before the call.
     #[error("{0}")]
     Invalid(String),

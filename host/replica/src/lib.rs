@@ -25,6 +25,7 @@ mod reader;
 mod replica;
 mod rows;
 pub mod snapshot;
+mod texts;
 pub mod transfer;
 
 pub use self::core::{CommitTicket, Core, GroupOutcome, Health, Ingested, LogPage, Request, Response};
@@ -40,4 +41,5 @@ pub use planted::Planted;
 pub use reader::Reader;
 pub use replica::{DirLock, Durable, Replica, engine_of, lock};
 pub use rows::frozen::{FrozenError, FrozenPage, FrozenRows};
+pub use texts::{Busy, Permit};
 pub use transfer::{PageRequest, SentPage, TransferState, Transferred};

@@ -3,7 +3,7 @@
 import { register } from 'node:module';
 
 const modules = {
-  'numax:runtime/crdt@0.2.0': ['GCounter', 'PnCounter', 'LwwRegister', 'LwwMap', 'OrSet', 'Rga', 'keys'],
+  'numax:runtime/crdt@0.2.0': ['GCounter', 'PnCounter', 'LwwRegister', 'LwwMap', 'OrSet', 'Rga', 'Text', 'keys'],
   'numax:runtime/kv@0.2.0': ['get', 'set', 'delete', 'deletePrefix', 'exists', 'scan'],
   'numax:runtime/events@0.2.0': ['every', 'cron', 'watch', 'subscribe'],
   'numax:runtime/cluster@0.2.0': ['selfId', 'peers'],
@@ -169,6 +169,34 @@ globalThis.fakeHost = {
       },
       entries(after, limit) {
         return page(this.state, after, limit, 'entries', ([id]) => id);
+      },
+    }),
+    // Updates are whole texts here: what is tested is the way to the host.
+    Text: family('t', () => ({ text: '' }), {
+      insert(index, chunk) {
+        if (index > this.state.text.length) throw refusal('invalid', 'beyond the end');
+        this.state.text = this.state.text.slice(0, index) + chunk + this.state.text.slice(index);
+      },
+      remove(index, len) {
+        this.state.text = this.state.text.slice(0, index) + this.state.text.slice(index + len);
+      },
+      read() {
+        return this.state.text;
+      },
+      size() {
+        return this.state.text.length;
+      },
+      clear() {
+        this.state.text = '';
+      },
+      stateVector() {
+        return new Uint8Array([this.state.text.length]);
+      },
+      diff(since) {
+        return new TextEncoder().encode(this.state.text.slice(since?.[0] ?? 0));
+      },
+      applyUpdate(update) {
+        this.state.text += new TextDecoder().decode(update);
       },
     }),
     keys: (kind, prefix, after, limit) =>

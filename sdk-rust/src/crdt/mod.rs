@@ -12,12 +12,14 @@ mod list;
 mod map;
 mod register;
 mod set;
+mod text;
 
 pub use counter::{GCounter, PnCounter};
 pub use list::Rga;
 pub use map::LwwMap;
 pub use register::LwwRegister;
 pub use set::OrSet;
+pub use text::Text;
 
 use crate::bindings::imports::numax::runtime::crdt as raw;
 use crate::{Kind, Pages};

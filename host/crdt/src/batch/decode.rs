@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     Batch, BatchHeader, FORMAT_VERSION, TAG_FIELD_REMOVE, TAG_FIELD_SET, TAG_G_COUNTER,
     TAG_LIST_INSERT_AFTER, TAG_LIST_INSERT_HEAD, TAG_LIST_REMOVE, TAG_PN_COUNTER, TAG_REGISTER_CLEAR,
-    TAG_REGISTER_SET, TAG_SET_ADD, TAG_SET_REMOVE,
+    TAG_REGISTER_SET, TAG_SET_ADD, TAG_SET_REMOVE, TAG_TEXT,
 };
 use crate::{
     codec::{CodecError, Reader},
@@ -14,9 +14,10 @@ use crate::{
     key::Key,
     limits::{
         self, MAX_BATCH_BYTES, MAX_BATCH_DOTS, MAX_BATCH_OPS, MAX_BATCH_ORIGINS, MAX_ENCODED_BATCH,
-        MAX_FIELD, MAX_KEY, MAX_VALUE,
+        MAX_FIELD, MAX_KEY, MAX_TEXT_UPDATE, MAX_VALUE,
     },
     op::{Body, Op},
+    text,
 };
 
 /// The fewest bytes of an origin, a dot or dependency, and an operation: what a count is checked against before
@@ -118,6 +119,12 @@ fn read_op(
             Body::ListInsert { id, after, value: reader.bytes("value", MAX_VALUE)? }
         }
         TAG_LIST_REMOVE => Body::ListRemove { id: reader.element()? },
+        TAG_TEXT => {
+            let update = reader.bytes("text update", MAX_TEXT_UPDATE)?;
+            // Every family must be able to apply what was decoded.
+            text::State::read_update(&update).map_err(|_| CodecError::Malformed { what: "text update" })?;
+            Body::Text { update }
+        }
         tag => return Err(CodecError::Tag { what: "operation", tag }),
     };
     Ok(Op { key, body })

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     Batch, FORMAT_VERSION, TAG_FIELD_REMOVE, TAG_FIELD_SET, TAG_G_COUNTER, TAG_LIST_INSERT_AFTER,
     TAG_LIST_INSERT_HEAD, TAG_LIST_REMOVE, TAG_PN_COUNTER, TAG_REGISTER_CLEAR, TAG_REGISTER_SET, TAG_SET_ADD,
-    TAG_SET_REMOVE,
+    TAG_SET_REMOVE, TAG_TEXT,
 };
 use crate::{
     codec::{put_bytes, put_origin, put_varint, varint_len},
@@ -16,7 +16,7 @@ use crate::{
     id::{Dot, Origin},
     limits::{
         self, LimitError, MAX_BATCH_BYTES, MAX_BATCH_DOTS, MAX_BATCH_OPS, MAX_BATCH_ORIGINS, MAX_FIELD,
-        MAX_KEY, MAX_VALUE,
+        MAX_KEY, MAX_TEXT_UPDATE, MAX_VALUE,
     },
     op::{Body, Op},
 };
@@ -89,6 +89,7 @@ impl Op {
             }
             Body::ListInsert { value, .. } => 2 * ElementId::LEN + bytes(value.len()),
             Body::ListRemove { .. } => ElementId::LEN,
+            Body::Text { update } => bytes(update.len()),
         };
         1 + bytes(self.key.as_bytes().len()) + body
     }
@@ -112,6 +113,7 @@ impl Op {
             Body::SetAdd { element, .. } | Body::SetRemove { element, .. } => {
                 limits::check("element", element.len(), MAX_VALUE)
             }
+            Body::Text { update } => limits::check("text update", update.len(), MAX_TEXT_UPDATE),
         }
     }
 }
@@ -160,6 +162,10 @@ fn encode_op(out: &mut Vec<u8>, op: &Op, batch: Hlc, origins: &mut OriginTable) 
         Body::ListRemove { id } => {
             head(TAG_LIST_REMOVE);
             out.extend_from_slice(id.as_bytes());
+        }
+        Body::Text { update } => {
+            head(TAG_TEXT);
+            put_bytes(out, update);
         }
     }
 }

@@ -19,6 +19,7 @@
 //! body 9 = id (16 bytes) | value length | value         list element inserted at the head
 //! body 10= id | id of the element before it | value length | value       list element inserted after another
 //! body 11= id                                       list element removed
+//! body 12= update length | update                    text edited, by a Yjs update (version 1) of plain text
 //! dots   = count | count x (origin index | seq)
 //! stamp  = zigzag of the wrapping difference to the batch's hlc
 //! ```
@@ -48,6 +49,7 @@ const TAG_SET_REMOVE: u8 = 8;
 const TAG_LIST_INSERT_HEAD: u8 = 9;
 const TAG_LIST_INSERT_AFTER: u8 = 10;
 const TAG_LIST_REMOVE: u8 = 11;
+const TAG_TEXT: u8 = 12;
 
 /// What one turn wrote, under one dot.
 #[derive(Debug, Clone, PartialEq, Eq)]

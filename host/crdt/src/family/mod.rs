@@ -9,6 +9,7 @@
 //! | lww-map | how many fields are live | `1, field` → cell |
 //! | or-set | how many elements there are | `1, element` → dots |
 //! | rga | how many elements are live, ends of the order | `1, id` → element; the order, see [`rga`] |
+//! | text | how much of it there is | `1, 0, number` → parts of the state; `1, 1, number` → updates after it |
 //!
 //! A *cell* is (time, origin, seq, value or tombstone). Sums and counts are kept so that reading a counter or a size
 //! costs one row, whatever the number of writers or elements. Every other row stores the dot that wrote it.
@@ -19,6 +20,7 @@ pub mod lww_register;
 pub mod or_set;
 pub mod pn_counter;
 pub mod rga;
+pub mod text;
 
 mod cell;
 mod totals;
@@ -187,7 +189,7 @@ pub fn applier(kind: Kind) -> Option<&'static dyn OpApplier> {
         Kind::LwwMap => Some(&lww_map::LwwMap),
         Kind::OrSet => Some(&or_set::OrSet),
         Kind::Rga => Some(&rga::Rga),
-        Kind::Text => None,
+        Kind::Text => Some(&text::Text),
     }
 }
 

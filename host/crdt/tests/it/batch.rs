@@ -79,6 +79,22 @@ fn the_format_is_frozen() {
 }
 
 #[test]
+fn operations_on_texts_are_frozen() {
+    let update = hex::decode("01010100040104746578740268690101010001").unwrap();
+    let batch = Batch {
+        deps: Vec::new(),
+        ops: vec![op("t", Body::Text { update: update.clone().into() })],
+        ..example()
+    };
+    let bytes = hex::encode(batch.encode());
+    let want = "01".to_owned() + "0c" + "0174" + "13" + &hex::encode(update);
+    assert!(bytes.ends_with(&want), "{bytes}");
+    assert_eq!(Batch::decode(batch.encode()), Ok(batch.clone()));
+    let noise = Batch { ops: vec![op("t", Body::Text { update: vec![1, 2, 3].into() })], ..batch };
+    assert_eq!(Batch::decode(noise.encode()), Err(CodecError::Malformed { what: "text update" }));
+}
+
+#[test]
 fn the_head_is_read_alone() {
     let batch = example();
     let Batch { origin, seq, deps, hlc, .. } = batch.clone();

@@ -2,8 +2,10 @@
 //! reads as a real node: they capture dots, totals and times as they see them.
 
 use bytes::Bytes;
-use numax_crdt::family::{g_counter, lww_map, lww_register, or_set, pn_counter, rga};
-use numax_crdt::{Batch, Body, Dot, ElementId, Hlc, HlcClock, Key, Kind, NodeId, Op, Origin, VersionVector};
+use numax_crdt::family::{self, g_counter, lww_map, lww_register, or_set, pn_counter, rga};
+use numax_crdt::{
+    Batch, Body, Dot, ElementId, Hlc, HlcClock, Key, Kind, NodeId, Op, Origin, VersionVector, text,
+};
 use proptest::prelude::*;
 
 use crate::rows::Store;
@@ -41,6 +43,7 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => Just(Kind::LwwMap),
         2 => Just(Kind::OrSet),
         3 => Just(Kind::Rga),
+        1 => Just(Kind::Text),
     ];
     (kind, 0..KEYS.len(), 0..NAMES.len(), any::<u8>(), any::<bool>())
         .prop_map(|(kind, key, name, value, remove)| Action { kind, key, name, value, remove })
@@ -169,7 +172,18 @@ impl Replica {
                     Body::SetAdd { element: name, replaces: seen }
                 }
             }
-            Kind::Rga | Kind::Text => return None,
+            Kind::Text => {
+                let mut document = text::Document::new(text::client_id(&origin));
+                document.load(family::text::read(&rows).unwrap().0).unwrap();
+                let at = u32::from(action.value) % (document.size() + 1);
+                if action.remove {
+                    document.remove(at, 3.min(document.size() - at)).unwrap();
+                } else {
+                    document.insert(at, &"text"[action.name..]).unwrap();
+                }
+                Body::Text { update: document.take_written().unwrap().write_update().into() }
+            }
+            Kind::Rga => return None,
         })
     }
 

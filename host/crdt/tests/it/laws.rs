@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use numax_crdt::family::{g_counter, lww_map, lww_register, or_set, pn_counter, rga};
+use numax_crdt::family::{g_counter, lww_map, lww_register, or_set, pn_counter, rga, text};
+use numax_crdt::text::State;
 use numax_crdt::{Batch, Body, Dot, Hlc, Key, Kind, Origin, VersionVector};
 use proptest::prelude::*;
 
@@ -29,6 +30,7 @@ struct Model {
     added: BTreeSet<(Key, Bytes, Dot)>,
     gone: BTreeSet<(Key, Bytes, Dot)>,
     lists: BTreeMap<Key, Tree>,
+    texts: BTreeMap<Key, State>,
 }
 
 impl Model {
@@ -68,6 +70,9 @@ impl Model {
                 self.lists.entry(key).or_default().insert(*id, *after, value.clone());
             }
             Body::ListRemove { id } => self.lists.entry(key).or_default().remove(*id),
+            Body::Text { update } => {
+                self.texts.entry(key).or_default().merge(State::read_update(update).unwrap());
+            }
         }
     }
 
@@ -116,6 +121,8 @@ impl Model {
             let list = store.view(Kind::Rga, &key);
             assert_eq!(rga::entries(&list, None, usize::MAX >> 1).unwrap(), want);
             check_order(&list);
+            let (state, _) = text::read(&store.view(Kind::Text, &key)).unwrap();
+            assert_eq!(state, self.texts.get(&key).cloned().unwrap_or_default());
         }
     }
 }

@@ -9,3 +9,4 @@ mod laws;
 mod lists;
 mod merge;
 mod rows;
+mod text;

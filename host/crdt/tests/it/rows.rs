@@ -64,6 +64,8 @@ impl Store {
                         let order = Bytes::from(crate::lists::order(&view).concat());
                         out.insert((kind, key.clone(), ORDER), order);
                     }
+                    // Texts are folded at different times; their head is exported with all of them.
+                    None if kind == Kind::Text => {}
                     None => assert_eq!(out.insert((kind, key.clone(), sub.into()), row), None),
                 }
             }

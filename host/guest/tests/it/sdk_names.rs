@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 use wit_parser::{FunctionKind, Resolve, TypeDefKind};
 
-/// Families that the SDKs do not offer yet, and functions of interfaces that they offer otherwise.
-const LATER: [&str; 2] = ["text.", "subscribe"];
+/// Functions of interfaces that they offer otherwise.
+const LATER: [&str; 1] = ["subscribe"];
 
 /// Interfaces that the SDKs wrap, and the file that does: in JavaScript and in Python.
 const WRAPPED: [(&str, &str, &str); 5] = [

@@ -16,6 +16,7 @@ use crate::{
         shared::Shared,
         staging::{StagedRows, Staging},
     },
+    texts::Holds,
     transfer::{Place, Transferred},
 };
 
@@ -71,6 +72,8 @@ pub(super) struct Group {
     pub position: u64,
     /// What was known of the origins that advanced.
     undo: Vec<(Origin, u64)>,
+    /// The texts that its batches edit; given back without what was written unless the group is published.
+    pub holds: Vec<Holds>,
     deps: BTreeMap<Origin, u64>,
     /// Vector and transfer before the first page of the group.
     pub before_page: Option<(VersionVector, Place)>,
@@ -94,6 +97,7 @@ impl Core {
             applied: Vec::new(),
             position: self.log.end(),
             undo: Vec::new(),
+            holds: Vec::new(),
             deps: self.tip.deps.clone(),
             before_page: None,
         };
@@ -210,6 +214,7 @@ impl Core {
             self.recent.put(batch.dot, batch.bytes.clone());
         }
         self.log.reuse(group.frames);
+        group.holds.into_iter().for_each(Holds::publish);
         group.applied.into_iter().map(Arc::new).collect()
     }
 }

@@ -5,6 +5,7 @@ use numax_crdt::{
     Batch, Body, Hlc, Key, Kind, Op,
     family::{g_counter, lww_map, lww_register, pn_counter, rga},
     limits::MAX_VALUE,
+    text,
 };
 
 use super::{CommitTicket, Core, group, group::Group};
@@ -57,6 +58,8 @@ impl Core {
         let position = group.push(Some(&bytes), false, &batch.local)?;
         let changes = group::apply_ops(&self.shared, &mut self.staging, dot, &whole.ops)?;
         self.stage_local(batch.local);
+        batch.holds.staged(&self.shared, &mut self.staging);
+        group.holds.push(batch.holds);
         group.advance(&mut self.tip, dot);
         self.tip.deps.clear();
         group.applied.push(Applied {
@@ -139,6 +142,11 @@ impl Core {
                 Body::ListInsert { id, after, value }
             }
             LocalBody::ListRemove { id } => Body::ListRemove { id },
+            LocalBody::Text { update } => {
+                // A draft writes no others; but what peers refuse must not get into the log whatever happens.
+                text::State::read_update(&update).map_err(|error| invalid(&error.to_string()))?;
+                Body::Text { update }
+            }
         };
         Ok(Op { key: op.key, body })
     }

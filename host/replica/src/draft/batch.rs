@@ -6,7 +6,7 @@ use bytes::Bytes;
 use numax_crdt::{Dot, ElementId, Key, Kind};
 
 use super::{LocalOps, WriterId, list};
-use crate::log::LocalWrite;
+use crate::{log::LocalWrite, texts::Holds};
 
 /// What a turn wrote, without dots, totals and times: the committer gives those.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct LocalBatch {
     pub(crate) writer: WriterId,
     pub(crate) ops: Vec<LocalOp>,
     pub(crate) local: Vec<LocalWrite>,
+    /// The texts that it edits, until it is visible.
+    pub(crate) holds: Holds,
     bytes: usize,
 }
 
@@ -59,6 +61,9 @@ pub(crate) enum LocalBody {
     ListRemove {
         id: ElementId,
     },
+    Text {
+        update: Bytes,
+    },
 }
 
 impl LocalBody {
@@ -70,6 +75,7 @@ impl LocalBody {
             Self::MapField { .. } => Kind::LwwMap,
             Self::SetAdd { .. } | Self::SetRemove { .. } => Kind::OrSet,
             Self::ListInsert { .. } | Self::ListRemove { .. } => Kind::Rga,
+            Self::Text { .. } => Kind::Text,
         }
     }
 }
@@ -80,6 +86,7 @@ impl LocalBatch {
     pub(super) fn new(
         writer: WriterId,
         ops: LocalOps,
+        holds: Holds,
         local: BTreeMap<Bytes, Option<Bytes>>,
         bytes: usize,
     ) -> Self {
@@ -126,12 +133,15 @@ impl LocalBatch {
                 push(&key, LocalBody::ListRemove { id });
             }
         }
-        Self { writer, ops: out, local: local.into_iter().collect(), bytes }
+        for (key, update) in ops.texts {
+            push(&key, LocalBody::Text { update });
+        }
+        Self { writer, ops: out, local: local.into_iter().collect(), holds, bytes }
     }
 
     /// One operation.
     pub(crate) fn single(writer: WriterId, op: LocalOp) -> Self {
-        Self { writer, ops: vec![op], local: Vec::new(), bytes: 0 }
+        Self { writer, ops: vec![op], local: Vec::new(), holds: Holds::default(), bytes: 0 }
     }
 
     /// Whether there is nothing to commit.

@@ -82,6 +82,9 @@ impl Draft {
             Kind::LwwMap => self.maps.keys().cloned().collect(),
             Kind::OrSet => self.sets.keys().cloned().collect(),
             Kind::Rga => self.lists.keys().cloned().collect(),
+            #[cfg(feature = "text")]
+            Kind::Text => self.own_texts(),
+            #[cfg(not(feature = "text"))]
             Kind::Text => Vec::new(),
         }
     }

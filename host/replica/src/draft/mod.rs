@@ -19,6 +19,10 @@ mod map;
 mod page;
 mod register;
 mod set;
+#[cfg(feature = "text")]
+mod text;
+#[cfg(not(feature = "text"))]
+mod text_without;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -56,6 +60,11 @@ pub struct Draft {
     maps: BTreeMap<Key, BTreeMap<Bytes, Option<Bytes>>>,
     sets: BTreeMap<Key, BTreeMap<Bytes, SetWrite>>,
     lists: BTreeMap<Key, ListWrites>,
+    #[cfg(feature = "text")]
+    texts: BTreeMap<Key, text::HeldText>,
+    /// This turn's number among those who edit texts.
+    #[cfg(feature = "text")]
+    turn: u64,
     local: BTreeMap<Bytes, Option<Bytes>>,
     usage: Usage,
     supplied: Supplied,
@@ -74,6 +83,10 @@ impl Draft {
     /// An empty draft over committed rows.
     pub fn new(reader: Reader, writer: WriterId) -> Self {
         Self {
+            #[cfg(feature = "text")]
+            texts: BTreeMap::new(),
+            #[cfg(feature = "text")]
+            turn: reader.shared.texts.new_turn(),
             reader,
             writer,
             inline: false,
@@ -111,6 +124,7 @@ impl Draft {
 
     /// The batch as it is, to be committed; the draft is empty then.
     pub fn take(&mut self) -> LocalBatch {
+        let (texts, holds) = self.take_texts();
         let batch = LocalBatch::new(
             self.writer,
             LocalOps {
@@ -120,7 +134,9 @@ impl Draft {
                 maps: std::mem::take(&mut self.maps),
                 sets: std::mem::take(&mut self.sets),
                 lists: std::mem::take(&mut self.lists),
+                texts,
             },
+            holds,
             std::mem::take(&mut self.local),
             self.usage.bytes(),
         );
@@ -136,6 +152,7 @@ impl Draft {
         self.maps.clear();
         self.sets.clear();
         self.lists.clear();
+        self.drop_texts();
         self.local.clear();
         self.usage = Usage::default();
         self.supplied.clear();
@@ -180,6 +197,7 @@ struct LocalOps {
     maps: BTreeMap<Key, BTreeMap<Bytes, Option<Bytes>>>,
     sets: BTreeMap<Key, BTreeMap<Bytes, SetWrite>>,
     lists: BTreeMap<Key, ListWrites>,
+    texts: Vec<(Key, Bytes)>,
 }
 
 /// Rows that are not in memory. [`load`](Self::load) them on a thread that may block.

@@ -49,6 +49,24 @@ impl Cost {
         Self { ops: 1, bytes: head(key) + ElementId::LEN, dots: 0 }
     }
 
+    /// The edits of a text, of so many bytes.
+    #[cfg(feature = "text")]
+    pub(super) fn text(key: &[u8], bytes: usize) -> Self {
+        Self { ops: 1, bytes: head(key) + LEN + bytes, dots: 0 }
+    }
+
+    /// The bytes that it counts.
+    #[cfg(feature = "text")]
+    pub(super) fn bytes(self) -> usize {
+        self.bytes
+    }
+
+    /// The same within an operation that is counted already.
+    #[cfg(feature = "text")]
+    pub(super) fn without_op(self) -> Self {
+        Self { ops: 0, ..self }
+    }
+
     /// A write to the node-local store.
     pub(super) fn local(key: &[u8], value: Option<&[u8]>) -> Self {
         Self { ops: 1, bytes: 1 + LEN + key.len() + value.map_or(0, |value| LEN + value.len()), dots: 0 }

@@ -28,6 +28,9 @@ pub(crate) struct Shared {
     state: RwLock<State>,
     vector: RwLock<VersionVector>,
     side: Mutex<EngineSide>,
+    /// Texts that are being edited.
+    #[cfg(feature = "text")]
+    pub(crate) texts: Arc<crate::texts::Texts>,
 }
 
 /// What lies in front of the engine.
@@ -79,6 +82,8 @@ impl Shared {
             state: RwLock::new(state),
             vector: RwLock::default(),
             side: Mutex::default(),
+            #[cfg(feature = "text")]
+            texts: Arc::default(),
         }
     }
 

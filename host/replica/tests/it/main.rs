@@ -17,5 +17,7 @@ mod limits;
 mod lists;
 mod logs;
 mod misses;
+#[cfg(feature = "text")]
+mod text;
 mod threads;
 mod transfer;

@@ -62,12 +62,25 @@ fn turn(draft: &mut Draft, n: usize, misses: &mut usize) -> Vec<Bytes> {
         patient(draft, misses, |d| d.list_clear(&name));
     }
     patient(draft, misses, |d| d.kv_set(&element, text.clone()));
+    #[cfg(feature = "text")]
+    let edited = {
+        let size = patient(draft, misses, |d| d.text_size(&name));
+        patient(draft, misses, |d| d.text_insert(&name, size / 2, "edit 😀"[..n % 5].trim()));
+        patient(draft, misses, |d| d.text_remove(&name, 0, size.min(2)));
+        let vector = patient(draft, misses, |d| d.text_state_vector(&name));
+        let diff = patient(draft, misses, |d| d.text_diff(&key("key1"), Some(&vector)));
+        let read = patient(draft, misses, |d| d.text_read(&key("key0")));
+        vec![vector, diff, bytes(&read)]
+    };
+    #[cfg(not(feature = "text"))]
+    let edited = Vec::new();
     let value = patient(draft, misses, |d| d.g_counter_value(&name));
     let mut seen = patient(draft, misses, |d| d.set_elements(&name, None, 4)).items;
     seen.extend(patient(draft, misses, |d| d.keys(Kind::LwwMap, b"key", None, 3)).items);
     seen.extend(patient(draft, misses, |d| d.map_entries(&name, None, 5)).items.into_iter().map(|(_, v)| v));
     seen.extend(patient(draft, misses, |d| d.kv_scan(b"e", None, 5)).items.into_iter().map(|(_, v)| v));
     seen.push(bytes(&value.to_string()));
+    seen.extend(edited);
     // What a turn read goes into what it writes.
     let sum = seen.concat();
     patient(draft, misses, |d| d.register_set(&key("seen"), sum.clone().into()));

@@ -3,9 +3,9 @@
 //! A handle is a key whose policy was checked at `open`; every call checks again what it does.
 
 mod collections;
-mod later;
 mod lists;
 mod scalars;
+mod texts;
 
 use crate::bindings::host::common::{CrdtKind, Error};
 use crate::bindings::host::crdt;
@@ -64,10 +64,9 @@ handles! {
     OrSet,
     /// Handle of an rga.
     Rga,
+    /// Handle of a text.
+    Text,
 }
-
-/// Handle of a text; none is made in this version.
-pub enum Text {}
 
 impl CrdtCtx<'_> {
     fn open<H: From<Key> + Send + 'static>(&mut self, kind: Kind, key: String) -> Answer<Resource<H>> {

@@ -34,6 +34,7 @@ impl From<DraftError> for SessionError {
     fn from(e: DraftError) -> SessionError {
         match e {
             DraftError::Miss(_) => SessionError::Unavailable("a row could not be read".to_owned()),
+            DraftError::Busy(_) => SessionError::Unavailable("the text is being edited".to_owned()),
             DraftError::Invalid(text) => SessionError::Invalid(text),
             DraftError::NotFound(_) => SessionError::NotFound,
             DraftError::Unavailable(text) => SessionError::Unavailable(text),

@@ -26,6 +26,11 @@ use numax_policy::Capability;
 use numax_replica::{Draft, DraftError, Replica, WriterId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long a turn waits for a text that others edit. Nobody holds one while waiting for the outside, so this is many
+/// turns' worth; what may take longer is a turn that computes on, up to its CPU quota, and then it is better to say so.
+const TEXT_WAIT: Duration = Duration::from_secs(10);
 
 /// A fresh writer id for each session of this process: it is how an instance's own changes are told from others'.
 fn next_writer() -> WriterId {
@@ -159,6 +164,19 @@ impl Session {
                         .map_err(|e| SessionError::Unavailable(format!("reading stopped: {e}")))?
                         .map_err(|e| SessionError::Unavailable(e.to_string()))?;
                     draft.supply(loaded);
+                }
+                // Not a commit point: what the turn holds itself stays held while it waits.
+                Err(DraftError::Busy(busy)) => {
+                    let key = busy.key().clone();
+                    match tokio::time::timeout(TEXT_WAIT, busy.wait()).await {
+                        Ok(permit) => draft.admit(permit),
+                        Err(_) => {
+                            return Err(SessionError::Unavailable(format!(
+                                "the text {key:?} was being edited by others for {} s; try again",
+                                TEXT_WAIT.as_secs()
+                            )));
+                        }
+                    }
                 }
                 Err(e) => return Err(e.into()),
             }

@@ -142,6 +142,7 @@ fn strip(batch: &mut Batch) {
             Body::ListInsert { .. } | Body::ListRemove { .. } => {
                 unreachable!("ids differ; no list is written")
             }
+            Body::Text { .. } => unreachable!("client ids differ; no text is written"),
             Body::GCounter { .. } | Body::PnCounter { .. } => {}
         }
     }

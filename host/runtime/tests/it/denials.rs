@@ -56,9 +56,6 @@ enum Shows {
 /// A function, what the module is granted, how the call is denied, and the line that it lacks.
 type Case = (&'static str, &'static str, Shows, &'static str);
 
-/// Functions that need a grant, but can only be called on a handle that no grant of this version gives out.
-const WITHOUT_HANDLE: &[&str] = &["numax:runtime/crdt#[method]text."];
-
 /// Functions whose answer says nothing that would have to be denied.
 const SAYS_NOTHING: &[&str] =
     &["wasi:clocks/monotonic-clock#resolution", "wasi:clocks/wall-clock#resolution"];
@@ -79,7 +76,6 @@ fn cases() -> Vec<Case> {
         ("numax:runtime/kv#delete-prefix", r#"db.write = ["xy*", "x"]"#, Answer, r#"db.write = ["x*"]"#),
         ("numax:runtime/crdt#keys", "", Answer, r#"crdt.gcounter = { read = ["x*"] }"#),
         ("numax:runtime/crdt#keys", r#"crdt.orset = ["*"]"#, Answer, r#"crdt.gcounter = { read = ["x*"] }"#),
-        ("numax:runtime/crdt#[static]text.open", "", Answer, r#"crdt.text = ["x"]"#),
         ("numax:runtime/cluster#peers", "", Answer, "net.peers = true"),
         ("numax:runtime/messaging#publish", "", Answer, r#"messaging.publish = ["x"]"#),
         ("numax:runtime/changes#[static]feed.open", "", Answer, r#"crdt.gcounter = { read = ["x*"] }"#),
@@ -122,6 +118,12 @@ fn families() -> Vec<Case> {
         ("lww-map", "lww_map", &["get", "contains", "entries", "size"], &["set", "remove", "clear"]),
         ("or-set", "orset", &["contains", "elements", "size"], &["add", "remove", "clear"]),
         ("rga", "rga", &["get", "entries", "size"], &["insert", "push", "remove", "clear"]),
+        (
+            "text",
+            "text",
+            &["read", "size", "state-vector", "diff"],
+            &["insert", "remove", "clear", "apply-update"],
+        ),
     ] {
         let name = |f: String| -> &'static str { f.leak() };
         let both = name(format!("crdt.{grant} = [\"x\"]"));
@@ -158,7 +160,7 @@ fn every_function_that_needs_a_grant_is_tried_without_it() {
             i.functions.iter().filter(|f| matches!(f.needs, Needs::Grant(_))).map(move |f| (i.name, f.name))
         })
         .map(|(interface, function)| format!("{interface}#{function}"))
-        .filter(|f| !WITHOUT_HANDLE.iter().any(|p| f.starts_with(p)) && !SAYS_NOTHING.contains(&f.as_str()))
+        .filter(|f| !SAYS_NOTHING.contains(&f.as_str()))
         .collect();
     assert_eq!(tried, needing);
 }
@@ -202,7 +204,7 @@ async fn every_denial_names_its_line() {
 async fn with_its_grant_nothing_is_denied() {
     let node = Node::new();
     let server = calls(&node, "denials-granted", EVERYTHING).await;
-    let later = ["feed.open", "text.open", "cron", "publish", "events#subscribe"];
+    let later = ["feed.open", "cron", "publish", "events#subscribe"];
     for (function, ..) in cases() {
         if function.starts_with("wasi:http") || function.starts_with("wasi:sockets") {
             continue;

@@ -216,6 +216,7 @@ impl Node {
             Body::SetRemove { element, .. } => format!("{}-{}", text(key.as_bytes()), text(element)),
             Body::ListInsert { value, .. } => format!("{}+{}", text(key.as_bytes()), text(value)),
             Body::ListRemove { .. } => format!("{}-", text(key.as_bytes())),
+            Body::Text { .. } => format!("{}~", text(key.as_bytes())),
         }
     }
 }

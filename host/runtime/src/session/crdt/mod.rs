@@ -3,6 +3,7 @@
 mod collections;
 mod lists;
 mod scalars;
+mod texts;
 
 use super::page::{filtered, is_text, limit};
 use super::{Page, Session, SessionError};
