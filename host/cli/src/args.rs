@@ -54,6 +54,50 @@ pub(crate) enum Command {
     /// Makes snapshots of a datastore, and puts them back
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Snapshot(SnapshotArgs),
+    /// Moves a datastore's rows to another storage engine, or shows which one it has
+    ///
+    /// The node must not run. May be interrupted at any moment and goes on when it is called again; the rows change
+    /// places only after both engines were compared.
+    #[command(after_help = "Examples:\n  \
+        numax migrate                        the datastore's engine and schema\n  \
+        numax migrate --to redb\n  \
+        numax migrate --to sled --data ./data")]
+    Migrate(MigrateArgs),
+    /// Checks all of a datastore, and repairs what is damaged
+    ///
+    /// The node must not run. Rows are built anew from the log. What is damaged in the log itself may be lost; then
+    /// nothing is changed without --accept-loss, and with it the datastore goes on in a new epoch, and peers bring back
+    /// what they have.
+    #[command(after_help = "Examples:\n  \
+        numax repair --data ./data\n  \
+        numax repair --data ./data --accept-loss")]
+    Repair(RepairArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Engine to move to: sled, redb, fjall
+    #[arg(long, value_name = "ENGINE")]
+    pub to: Option<String>,
+    /// Folder of the datastore
+    #[arg(long, visible_alias = "data", value_name = "DIR", default_value = ".numax/data")]
+    pub datastore_path: PathBuf,
+    /// Prints what was done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    /// Goes on without what cannot be read, which no peer may have
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// Folder of the datastore
+    #[arg(long, visible_alias = "data", value_name = "DIR", default_value = ".numax/data")]
+    pub datastore_path: PathBuf,
+    /// Prints what was found and done as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -32,6 +32,8 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => commands::policy::run(&args),
         Command::Ca(args) => commands::ca::run(&args),
         Command::Snapshot(args) => commands::snapshot::run(&args),
+        Command::Migrate(args) => commands::migrate::run(&args),
+        Command::Repair(args) => commands::repair::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

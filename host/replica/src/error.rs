@@ -13,8 +13,8 @@ pub enum LogError {
     Disk(#[from] DiskError),
     /// A record or header is damaged and was not the torn end of the log.
     #[error(
-        "the log is damaged: {file} at byte {offset}: {detail}; restore the datastore from a snapshot, or remove it \
-         and let a peer fill it"
+        "the log is damaged: {file} at byte {offset}: {detail}; `numax repair` says what is lost and goes on without it, \
+         or restore the datastore from a snapshot"
     )]
     Corrupt {
         /// The segment's file.
@@ -75,10 +75,23 @@ pub enum OpenError {
         /// The newest known.
         want: u64,
     },
-    /// Its parts do not fit together.
+    /// Rows are missing that cannot be built anew from the log.
     #[error(
-        "the datastore is damaged: {detail}; restore it from a snapshot, or remove it and let a peer fill it"
+        "rows are lost, and the log alone does not bring them back: {detail}; restore the datastore from a snapshot, or \
+         begin anew and let peers fill it with `numax repair --accept-loss`"
     )]
+    RowsLost {
+        /// Why not.
+        detail: String,
+    },
+    /// A repair would give up data that nobody else may have, and was not told to.
+    #[error("{detail}; to go on without it: `numax repair --accept-loss`")]
+    WouldLose {
+        /// What would be lost.
+        detail: String,
+    },
+    /// Its parts do not fit together.
+    #[error("the datastore is damaged: {detail}; `numax repair` says more, or restore it from a snapshot")]
     Corrupt {
         /// What does not fit.
         detail: String,
@@ -161,6 +174,8 @@ pub(crate) enum CoreError {
     Store(#[from] KvError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    #[error("rows are lost: {0}")]
+    RowsLost(String),
     #[error("a batch in the log cannot be read: {0}")]
     Batch(#[from] CodecError),
     #[error("{0}")]
@@ -181,6 +196,7 @@ impl From<CoreError> for OpenError {
         match error {
             CoreError::Log(error) => Self::Log(error),
             CoreError::Store(error) => Self::Store(error),
+            CoreError::RowsLost(detail) => Self::RowsLost { detail },
             other => Self::Corrupt { detail: other.to_string() },
         }
     }

@@ -20,8 +20,10 @@ mod error;
 pub mod forget;
 mod log;
 mod meta;
+pub mod migrate;
 mod planted;
 mod reader;
+pub mod repair;
 mod replica;
 mod rows;
 pub mod snapshot;
@@ -36,6 +38,7 @@ pub use error::{CommitError, DraftError, LogError, OpenError};
 pub use forget::{Ack, Forgot, Member, Members, StaticMembers};
 pub use log::{LogCursor, LogStats};
 pub use meta::{HostFacts, mark_restored};
+pub use numax_store::{Engine, Table};
 #[cfg(feature = "planted-bugs")]
 pub use planted::Planted;
 pub use reader::Reader;

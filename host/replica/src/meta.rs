@@ -109,14 +109,15 @@ impl Meta {
     ///
     /// The epoch goes on after an orderly end, after the end of the process alone, and after a power cut under
     /// `fsync`, because then nothing that left this node is lost. It does not when the datastore was restored or
-    /// copied, when the log ends before an orderly end did, and when a power cut (under `none` also the end of the
-    /// process) may have taken batches that had left.
+    /// copied, when the log ends before an orderly end did, when a power cut (under `none` also the end of the
+    /// process) may have taken batches that had left, and with `holes`: when the log's torn end held whole records.
     pub(crate) fn next(
         previous: Option<&Self>,
         node: NodeId,
         log_end: u64,
         facts: &HostFacts,
         durability: Durability,
+        holes: bool,
     ) -> Result<(Self, Option<&'static str>), OpenError> {
         let Some(old) = previous else { return Ok((Self::begin(node, 0, facts, durability), None)) };
         if old.node != node.to_string() {
@@ -125,7 +126,8 @@ impl Meta {
                 detail: format!("it belongs to node {}, this is node {node}", old.node),
             });
         }
-        let reason = old.reason_for_new_epoch(log_end, facts);
+        let holes = holes.then_some("records behind a torn one were cut off the log");
+        let reason = old.reason_for_new_epoch(log_end, facts).or(holes);
         let next = match reason {
             Some(_) => Self::begin(node, old.epoch.saturating_add(1), facts, durability),
             None => Self { nonce: old.nonce.clone(), ..Self::begin(node, old.epoch, facts, durability) },
@@ -133,9 +135,15 @@ impl Meta {
         Ok((next, reason))
     }
 
+    /// Whether the log may have lost more than the end of its last write: the machine was started anew since the last
+    /// open, or the files came from elsewhere.
+    pub(crate) fn is_elsewhere(&self, facts: &HostFacts) -> bool {
+        self.restored || self.boot_id != facts.boot_id || self.disk_id != facts.disk_id
+    }
+
     fn reason_for_new_epoch(&self, log_end: u64, facts: &HostFacts) -> Option<&'static str> {
         if self.restored {
-            return Some("the datastore was restored");
+            return Some("the datastore was restored or repaired");
         }
         if self.disk_id != facts.disk_id {
             return Some("the datastore was copied or moved to another disk");
@@ -210,11 +218,13 @@ mod tests {
         let node = NodeId([1; 32]);
         let old = Meta { nonce: "2a".to_string(), ..meta(Durability::Fsync, None) };
         let (same, reason) =
-            Meta::next(Some(&old), node, 10, &facts("boot", "disk"), Durability::Fsync).unwrap();
+            Meta::next(Some(&old), node, 10, &facts("boot", "disk"), Durability::Fsync, false).unwrap();
         assert_eq!((same.epoch, same.origin(node).unwrap().nonce, reason), (4, 42, None));
-        let (new, _) = Meta::next(Some(&old), node, 10, &facts("boot", "disk2"), Durability::Fsync).unwrap();
+        let (new, _) =
+            Meta::next(Some(&old), node, 10, &facts("boot", "disk2"), Durability::Fsync, false).unwrap();
         assert_eq!((new.epoch, new.origin(node).unwrap().nonce), (5, 7));
-        let other = Meta::next(Some(&old), NodeId([2; 32]), 10, &facts("boot", "disk"), Durability::Fsync);
+        let other =
+            Meta::next(Some(&old), NodeId([2; 32]), 10, &facts("boot", "disk"), Durability::Fsync, false);
         assert!(matches!(other, Err(OpenError::Foreign { .. })));
     }
 }

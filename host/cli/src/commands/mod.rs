@@ -2,7 +2,9 @@
 
 pub(crate) mod build;
 pub(crate) mod ca;
+pub(crate) mod migrate;
 pub(crate) mod policy;
+pub(crate) mod repair;
 pub(crate) mod run;
 pub(crate) mod snapshot;
 

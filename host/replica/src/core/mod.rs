@@ -30,6 +30,7 @@ pub use flush::{FlushJob, FlushOutcome, SyncJob};
 pub use group::{GroupOutcome, Request, Response};
 pub use ingest::Ingested;
 pub(crate) use inspect::state_hash;
+pub(crate) use notes::{Notes, POSITION};
 
 use crate::{
     config::{CoreConfig, Durability},
@@ -222,6 +223,11 @@ impl Core {
     /// Whether state was transferred here: then the log alone does not lead to what the rows are.
     pub fn had_transfer(&self) -> bool {
         self.tip.place.floor > Hlc::ZERO
+    }
+
+    /// Starts a new segment of the log, so that all before it may go. Nothing may wait to be committed.
+    pub(crate) fn begin_segment(&mut self) -> Result<(), LogError> {
+        self.log.begin_segment(&self.tip.vector)
     }
 
     /// Lets readers of the log see what waits in memory.

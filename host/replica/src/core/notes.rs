@@ -17,7 +17,8 @@ use crate::{
     transfer::Place,
 };
 
-const POSITION: &[u8] = b"position";
+/// The row of the log position that the rows include.
+pub(crate) const POSITION: &[u8] = b"position";
 const VECTOR: &[u8] = b"vector";
 const DEPS: &[u8] = b"deps";
 const CLOCK: &[u8] = b"clock";

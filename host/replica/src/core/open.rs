@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use numax_crdt::{Batch, HlcClock, NodeId};
+use numax_crdt::{Batch, HlcClock, NodeId, VersionVector};
 use numax_store::{Disk, KvBackend};
 
 use super::{Core, Tip, flush, group, notes, notes::Notes, pending::Pending, recent::Recent};
@@ -11,7 +11,7 @@ use crate::{
     config::CoreConfig,
     error::{CoreError, OpenError},
     forget::{Collector, Members, Receipts, StaticMembers},
-    log::{self, Record},
+    log::{self, End, Record, Replayed},
     meta::{HostFacts, Meta},
     planted::{self, Planted},
     rows::{name, shared::Shared, staging::Staging},
@@ -43,7 +43,7 @@ impl Core {
             && meta.node != config.node.to_string()
         {
             // Before the log is touched.
-            Meta::next(previous.as_ref(), config.node, 0, facts, config.durability)?;
+            Meta::next(previous.as_ref(), config.node, 0, facts, config.durability, false)?;
         }
         let notes = Notes::load(&*engine, config.node)?;
         let shared = Arc::new(Shared::new(engine, config.cache_rows, config.cache_bytes));
@@ -64,10 +64,17 @@ impl Core {
             },
             staging: Staging::default(),
         };
-        let clean_end = previous.as_ref().and_then(|meta| meta.clean_end);
-        let log = log::open(disk.clone(), config.segment_bytes, included, clean_end, |end, record| {
-            replay.record(end, record)
-        })?;
+        let expect = match &previous {
+            Some(meta) if meta.is_elsewhere(facts) => End::PowerCut,
+            Some(Meta { clean_end: Some(end), .. }) => End::Clean(*end),
+            Some(_) => End::Killed,
+            None => End::New,
+        };
+        let (log, holes) =
+            log::open(disk.clone(), config.segment_bytes, included, expect, |replayed| match replayed {
+                Replayed::Segment(vector) => replay.segment(&vector),
+                Replayed::Record(end, record) => replay.record(end, record),
+            })?;
         let mut tip = replay.tip;
         log.expose();
 
@@ -76,7 +83,7 @@ impl Core {
             other => other,
         };
         let (meta, new_epoch) =
-            Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability)?;
+            Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability, holes)?;
         let origin = meta.origin(config.node)?;
         if let Some(reason) = new_epoch {
             tracing::warn!(reason, epoch = meta.epoch, "the datastore goes on in a new epoch");
@@ -136,6 +143,15 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
+    /// The log holds everything that was applied before a segment, unless rows came in another way (a transfer of
+    /// state) and the engine has lost them.
+    fn segment(&self, vector: &VersionVector) -> Result<(), CoreError> {
+        if self.tip.vector.covers_vector(vector) {
+            return Ok(());
+        }
+        Err(CoreError::RowsLost("some came by a transfer of state, and are not in the log".to_string()))
+    }
+
     fn record(&mut self, end: u64, record: Record) -> Result<(), CoreError> {
         if let Some(bytes) = record.batch {
             let batch = Batch::decode(bytes)?;

@@ -16,23 +16,29 @@
 //! file, is not taken for one. The header carries the vector of everything before the segment: with it a reader finds
 //! the segment to begin at, for any vector of a peer.
 //!
-//! A bad frame at or after the position up to which the log is known to be synced is the torn end of the last write:
-//! it is cut off. Anywhere else it is damage, and said so.
+//! The torn end of the last write is cut off. Only the last segment can have one: behind the position up to which the log
+//! is known to be synced, and unless the machine went down, only as a record whose end is missing with nothing behind it.
+//! After a power cut there may also be holes, with records behind them; they go, too, and a new epoch begins. Anything
+//! else is damage, and said so.
 
 mod frame;
 mod open;
 mod read;
 mod record;
 mod segment;
+mod survey;
 mod trim;
 mod writer;
 
-pub(crate) use open::open;
+pub(crate) use open::{End, Replayed, open};
 pub use read::LogCursor;
 pub(crate) use read::LogReader;
 pub(crate) use record::{LocalWrite, Record};
+#[cfg(test)]
+pub(crate) use segment::Segment;
+pub(crate) use survey::{Part, records, survey};
 pub use writer::LogStats;
-pub(crate) use writer::{Frames, Log, LogSync, begin};
+pub(crate) use writer::{Frames, Log, LogSync, begin, create};
 
 /// The directory of the segments.
 pub(crate) const DIR: &str = "log";

@@ -8,9 +8,10 @@ use numax_store::{Disk, DiskFile};
 
 use super::{
     DIR,
-    read::{LogReader, Scanner, Step, damaged},
+    read::{CUT_OFF, LogReader, Scanner, Step, damaged},
     record::{self, Record},
     segment::{self, Header, Segment},
+    survey,
     writer::{self, Log},
 };
 use crate::error::{CoreError, LogError};
@@ -27,33 +28,61 @@ struct Found {
     end: u64,
 }
 
+/// How the log may end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum End {
+    /// There is none: the datastore is new.
+    New,
+    /// Here: the last stop was an orderly one.
+    Clean(u64),
+    /// In the middle of a record: the process was killed, the system was not.
+    Killed,
+    /// Anyhow behind what was synced: the machine went down, or this is a copy.
+    PowerCut,
+}
+
+/// What a replay is given, in order.
+pub(crate) enum Replayed {
+    /// A segment begins that lies behind the engine's position as a whole: what had been applied before it.
+    Segment(VersionVector),
+    /// A record, and the position behind it.
+    Record(u64, Record),
+}
+
 /// Opens the log, or makes it.
 ///
-/// `included` is the position that the engine includes, up to which the log is known to be synced, and `clean_end` the
-/// log's end at an orderly stop. Every record after `included` is given to `replay`, with the position behind it.
+/// `included` is the position that the engine includes, up to which the log is known to be synced. Everything after it
+/// is given to `replay`. Answers the log, and whether records were cut off that stood behind a torn one.
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
     included: u64,
-    clean_end: Option<u64>,
-    mut replay: impl FnMut(u64, Record) -> Result<(), CoreError>,
-) -> Result<Log, CoreError> {
+    expect: End,
+    mut replay: impl FnMut(Replayed) -> Result<(), CoreError>,
+) -> Result<(Log, bool), CoreError> {
     disk.create_dir(DIR).map_err(LogError::from)?;
     disk.sync_dir("").map_err(LogError::from)?;
     let mut found = find(&disk, included)?;
     let Some(mut last) = found.pop() else {
-        if included > 0 {
+        if included > 0 || !matches!(expect, End::New) {
             return Err(missing(included).into());
         }
         let (file, segment) = writer::create(&disk, 0, &VersionVector::new())?;
-        return Ok(finish(disk, Vec::new(), segment, file, segment_bytes, None));
+        return Ok((finish(disk, Vec::new(), segment, file, segment_bytes, None), false));
     };
-    if found.first().unwrap_or(&last).segment.start > included || last.end < included {
+    let start = found.first().unwrap_or(&last).segment.start;
+    if start > included {
+        return Err(CoreError::RowsLost(format!(
+            "they include the log up to position {included}, and what is left of it begins at {start}"
+        )));
+    }
+    if last.end < included {
         return Err(missing(included).into());
     }
     // What a killed process had handed over becomes durable, with its name, before anything is built on it. The engine
     // includes only what was synced; and an orderly stop syncs all.
-    let synced = clean_end == Some(last.end) || (last.end == included && included > last.segment.first);
+    let clean = matches!(expect, End::Clean(end) if end == last.end);
+    let synced = clean || (last.end == included && included > last.segment.first);
     if !synced {
         last.file = write_anew(&disk, &last)?;
     }
@@ -64,9 +93,15 @@ pub(crate) fn open(
             Some((at, detail)) => return Err(damaged(&part.segment, at, detail).into()),
         }
     }
-    let mut end = last.end;
+    let (mut end, mut holes) = (last.end, false);
     if let Some((at, detail)) = replay_segment(&last, included, &mut replay)? {
-        if at < included {
+        holes = survey::has_record(&last.file, last.segment.start, at - last.segment.start)?;
+        let torn = match expect {
+            End::Clean(_) => !clean,
+            End::Killed => detail == CUT_OFF && !holes,
+            End::PowerCut | End::New => true,
+        };
+        if at < included || !torn {
             return Err(damaged(&last.segment, at, detail).into());
         }
         tracing::warn!(
@@ -81,7 +116,7 @@ pub(crate) fn open(
         end = at;
     }
     let before = found.into_iter().map(|part| Arc::new(part.segment)).collect();
-    Ok(finish(disk, before, last.segment, last.file, segment_bytes, Some(end)))
+    Ok((finish(disk, before, last.segment, last.file, segment_bytes, Some(end)), holes))
 }
 
 /// Puts a synced copy of a segment in its place.
@@ -116,7 +151,7 @@ fn missing(included: u64) -> LogError {
     LogError::Corrupt {
         file: DIR.to_string(),
         offset: included,
-        detail: "the engine includes this position of the log, which is not there".to_string(),
+        detail: "the log ends before this position, which was there".to_string(),
     }
 }
 
@@ -196,9 +231,12 @@ fn find(disk: &Arc<dyn Disk>, included: u64) -> Result<Vec<Found>, LogError> {
 fn replay_segment(
     part: &Found,
     included: u64,
-    replay: &mut impl FnMut(u64, Record) -> Result<(), CoreError>,
+    replay: &mut impl FnMut(Replayed) -> Result<(), CoreError>,
 ) -> Result<Option<(u64, &'static str)>, CoreError> {
     let from = part.segment.first.max(included);
+    if part.segment.start >= included {
+        replay(Replayed::Segment(part.segment.vector.clone()))?;
+    }
     let mut scanner = Scanner::new(part.file.clone(), part.segment.start, from, part.end);
     loop {
         match scanner.step()? {
@@ -206,7 +244,7 @@ fn replay_segment(
                 // A copy, so that a value that stays in memory does not keep a whole chunk of the log alive.
                 let record = record::decode(Bytes::copy_from_slice(&bytes))
                     .map_err(|error| damaged(&part.segment, scanner.position(), &error.to_string()))?;
-                replay(end, record)?;
+                replay(Replayed::Record(end, record))?;
             }
             Step::End => return Ok(None),
             Step::Bad { detail } => return Ok(Some((scanner.position(), detail))),

@@ -29,6 +29,9 @@ const MAX_CHECKPOINTS: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogCursor(pub u64);
 
+/// What is wrong with a record whose end is not there.
+pub(super) const CUT_OFF: &str = "the record is cut off";
+
 /// What stands at the place where a [`Scanner`] is.
 pub(super) enum Step {
     /// A record that ends at this position.
@@ -76,7 +79,7 @@ impl Scanner {
                 Parsed::Partial(need) => {
                     let left = usize::try_from(self.until - self.at).unwrap_or(usize::MAX);
                     if need > left || !self.fill(need.max(CHUNK).min(left))? {
-                        return Ok(Step::Bad { detail: "the record is cut off" });
+                        return Ok(Step::Bad { detail: CUT_OFF });
                     }
                 }
             }

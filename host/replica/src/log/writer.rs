@@ -208,6 +208,11 @@ impl Log {
         self.reader.set_readable(self.written);
     }
 
+    /// Starts a new segment even if the last one is not full; see [`begin`](Self::begin).
+    pub(crate) fn begin_segment(&mut self, vector: &VersionVector) -> Result<(), LogError> {
+        if self.end > self.start { self.rotate(vector) } else { Ok(()) }
+    }
+
     /// Starts a new segment. The old one is synced first, so that only the last segment can have a torn end.
     fn rotate(&mut self, vector: &VersionVector) -> Result<(), LogError> {
         self.write_buffer()?;
@@ -305,7 +310,7 @@ pub(crate) fn begin(disk: Arc<dyn Disk>, vector: &VersionVector) -> Result<u64, 
 }
 
 /// Makes the segment that begins at `start`, durable with its name.
-pub(super) fn create(
+pub(crate) fn create(
     disk: &Arc<dyn Disk>,
     start: u64,
     vector: &VersionVector,

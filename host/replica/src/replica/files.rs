@@ -13,32 +13,34 @@ use numax_store::{Disk, Engine, FsDisk, KvBackend, KvError};
 use rand::{TryRng, rngs::SysRng};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::{config::ReplicaConfig, error::OpenError, log, meta::HostFacts, snapshot::swap};
+use crate::{error::OpenError, log, meta::HostFacts, snapshot::swap};
 
 /// The engine's directory.
 pub(crate) const ROWS: &str = "rows";
 
-/// What a core is opened on.
-pub(super) struct Files {
+/// A datastore's directory, held so that nobody else opens it.
+pub(crate) struct Held {
     pub disk: Arc<dyn Disk>,
-    pub engine: Arc<dyn KvBackend>,
     pub facts: HostFacts,
-    /// Held as long as the datastore is open.
+    /// Kept as long as the datastore is open.
     pub lock: File,
 }
 
-pub(super) fn open(config: &ReplicaConfig) -> Result<Files, OpenError> {
-    let dir = &config.dir;
+/// Makes the directory if there is none, takes its lock, and finishes a restore that was cut short.
+pub(crate) fn hold(dir: &Path) -> Result<Held, OpenError> {
     let DirLock(lock) = lock(dir)?;
     swap::settle(dir)?;
     let log_dir = dir.join(log::DIR);
     fs::create_dir_all(&log_dir).map_err(failed("creating", &log_dir))?;
-    let disk: Arc<dyn Disk> = Arc::new(FsDisk::open(dir)?);
-    let engine = numax_store::open(config.engine, &dir.join(ROWS)).map_err(|error| match error {
+    Ok(Held { disk: Arc::new(FsDisk::open(dir)?), facts: facts(&log_dir)?, lock })
+}
+
+/// Opens a datastore's engine.
+pub(crate) fn open_engine(dir: &Path, engine: Engine) -> Result<Arc<dyn KvBackend>, OpenError> {
+    numax_store::open(engine, &dir.join(ROWS)).map_err(|error| match error {
         KvError::Locked { path } => OpenError::Locked { path },
         other => OpenError::Store(other),
-    })?;
-    Ok(Files { disk, engine, facts: facts(&log_dir)?, lock })
+    })
 }
 
 /// The engine that a datastore was made with; none when it is new.
@@ -89,13 +91,13 @@ fn facts(log_dir: &Path) -> Result<HostFacts, OpenError> {
     Ok(HostFacts { boot_id, disk_id: format!("{:x}-{born:x}", data.ino()), nonce })
 }
 
-fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(crate) fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let what = format!("{what} {}", path.display());
     move |error| OpenError::Io { what, detail: error.to_string() }
 }
 
 /// Unix time in milliseconds; 0 before 1970.
-pub(super) fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

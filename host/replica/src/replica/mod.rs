@@ -6,7 +6,7 @@
 //! under a mutex that nobody holds over a sync except the committer under `fsync`.
 
 mod committer;
-mod files;
+pub(crate) mod files;
 mod forget;
 mod keeper;
 mod queue;
@@ -31,6 +31,7 @@ use crate::{
     log::{LogCursor, LogReader, LogStats},
     meta::HostFacts,
     reader::Reader,
+    repair,
     rows::frozen::FrozenRows,
 };
 pub(crate) use files::ROWS;
@@ -103,11 +104,13 @@ impl Replica {
     /// Opens a datastore, or makes it. Blocks: not for an async worker.
     ///
     /// # Errors
-    /// When another process has it open, when it is damaged, another node's or a newer program's, or when the system
-    /// refuses.
+    /// When another process has it open, when it is another node's or a newer program's, when the system refuses, and
+    /// when it is damaged: damaged rows are built anew if the log reaches back to the beginning, a damaged log is left
+    /// to [`repair`](crate::repair::repair).
     pub fn open(config: ReplicaConfig) -> Result<Self, OpenError> {
-        let files = files::open(&config)?;
-        Self::start(config, files.disk, files.engine, &files.facts, Some(files.lock))
+        let held = files::hold(&config.dir)?;
+        let core = repair::open_core(&config, &held)?;
+        Self::start(config, core, Some(held.lock))
     }
 
     /// The same on a given disk and engine, for tests with simulated hardware and its faults: `config.dir` and
@@ -121,17 +124,11 @@ impl Replica {
         engine: Arc<dyn KvBackend>,
         facts: &HostFacts,
     ) -> Result<Self, OpenError> {
-        Self::start(config, disk, engine, facts, None)
+        let core = Core::open(config.core.clone(), disk, engine, facts, files::now_ms())?;
+        Self::start(config, core, None)
     }
 
-    fn start(
-        config: ReplicaConfig,
-        disk: Arc<dyn Disk>,
-        engine: Arc<dyn KvBackend>,
-        facts: &HostFacts,
-        lock: Option<File>,
-    ) -> Result<Self, OpenError> {
-        let core = Core::open(config.core.clone(), disk, engine, facts, files::now_ms())?;
+    fn start(config: ReplicaConfig, core: Core, lock: Option<File>) -> Result<Self, OpenError> {
         let durable = Durable { position: core.position(), failed: None };
         let inner = Arc::new(Inner {
             reader: core.reader(),

@@ -1,7 +1,7 @@
 //! Forgetting: segments of the log, and tombstones.
 
 use numax_crdt::{NodeId, Origin, VersionVector};
-use numax_replica::{Ack, CoreConfig, Durability, LogError};
+use numax_replica::{Ack, CoreConfig, Durability, HostFacts, LogError};
 use numax_store::{FaultPlan, Faults, MemDisk, Survives, mem::MemBackend};
 
 use crate::common::{NOW, Node, bytes, config, facts, key};
@@ -125,7 +125,8 @@ fn a_crash_at_every_operation_while_segments_go_leaves_a_log_without_a_gap() {
             }
             finished |= !faults.power_lost();
             let what = format!("crash at {operation}, {survives:?}");
-            let mut after = Node::open(small(1), disk.crash(survives), engine.crash(survives), facts())
+            let rebooted = HostFacts { boot_id: "boot-2".to_string(), nonce: 2, ..facts() };
+            let mut after = Node::open(small(1), disk.crash(survives), engine.crash(survives), rebooted)
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
             assert!(after.counter("n") >= safe, "{what}: {} of {safe}", after.counter("n"));
             let start = after.core.log_start_vector();

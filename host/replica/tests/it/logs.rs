@@ -54,12 +54,30 @@ fn a_torn_end_is_cut_off_and_written_over() {
 }
 
 #[test]
-fn rubbish_behind_the_end_is_cut_off() {
+fn rubbish_behind_the_end_is_cut_off_after_a_power_cut_and_damage_otherwise() {
     let node = filled();
     let last = segments(&node).pop().unwrap();
     rewrite(&node, &last, |data| data.extend_from_slice(&[0x55; 700]));
-    let mut node = reopen(&node).unwrap();
+    let killed = Node::open(node.config.clone(), node.disk.snapshot(), MemBackend::new(), node.facts.clone());
+    assert!(matches!(killed.map(|_| ()), Err(OpenError::Log(LogError::Corrupt { .. }))));
+    let mut node = node.crash(Survives::SyncedOnly).unwrap();
     assert_eq!(node.log().len(), 100);
+    assert_eq!(node.core.new_epoch(), None);
+}
+
+#[test]
+fn records_behind_a_hole_are_cut_off_after_a_power_cut_in_a_new_epoch_and_damage_otherwise() {
+    let node = filled();
+    let last = segments(&node).pop().unwrap();
+    rewrite(&node, &last, |data| {
+        let at = data.len() - 100;
+        data[at] ^= 1;
+    });
+    let killed = Node::open(node.config.clone(), node.disk.snapshot(), MemBackend::new(), node.facts.clone());
+    assert!(matches!(killed.map(|_| ()), Err(OpenError::Log(LogError::Corrupt { .. }))));
+    let mut node = node.crash(Survives::SyncedOnly).unwrap();
+    assert!(node.core.new_epoch().is_some());
+    assert!((90..99).contains(&node.log().len()));
 }
 
 #[test]
@@ -91,6 +109,10 @@ fn a_missing_segment_is_damage() {
     assert!(matches!(reopen(&node).map(|_| ()), Err(OpenError::Log(LogError::Corrupt { .. }))));
     let node = filled();
     node.disk.remove(&segments(&node)[0]).unwrap();
+    assert!(matches!(reopen(&node).map(|_| ()), Err(OpenError::RowsLost { .. })));
+    // All of it.
+    let node = filled();
+    segments(&node).iter().for_each(|name| node.disk.remove(name).unwrap());
     assert!(matches!(reopen(&node).map(|_| ()), Err(OpenError::Log(LogError::Corrupt { .. }))));
 }
 

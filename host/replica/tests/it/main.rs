@@ -16,8 +16,10 @@ mod ingest;
 mod limits;
 mod lists;
 mod logs;
+mod migrate;
 mod misses;
 #[cfg(feature = "text")]
 mod text;
+mod repair;
 mod threads;
 mod transfer;

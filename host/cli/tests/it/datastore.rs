@@ -1,0 +1,54 @@
+//! `numax migrate` and `numax repair`.
+
+use std::fs;
+use std::path::Path;
+
+use super::program::run;
+
+/// A node without modules makes its datastore and stops.
+fn datastore(folder: &Path, args: &[&str]) {
+    let args =
+        [&["run", "--data", "data", "--listen", "127.0.0.1:0", "--settle-for", "0s"][..], args].concat();
+    run(folder, &args).expect(0, &[]);
+}
+
+#[test]
+fn a_datastore_moves_to_another_engine_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["migrate", "--data", "data"]).expect(1, &["holds no datastore"]);
+    datastore(folder.path(), &[]);
+    let shown = run(folder.path(), &["migrate", "--data", "data"]).expect(0, &[]);
+    assert!(shown.out.contains("engine sled") && shown.out.contains("table rows"), "{}", shown.out);
+    run(folder.path(), &["migrate", "--data", "data", "--to", "rocksdb"]).expect(2, &["sled, redb, fjall"]);
+    for to in ["redb", "fjall", "sled"] {
+        let moved = run(folder.path(), &["migrate", "--data", "data", "--to", to, "--json"]).expect(0, &[]);
+        let json: serde_json::Value = serde_json::from_str(&moved.out).unwrap();
+        assert_eq!(json["to"], to);
+        // Without a word about the engine it is the datastore's own; with another one it says what to do.
+        datastore(folder.path(), &[]);
+        let other = if to == "sled" { "redb" } else { "sled" };
+        let refused = ["run", "--data", "data", "--listen", "127.0.0.1:0", "--storage", other];
+        run(folder.path(), &refused).expect(1, &[&format!("numax migrate --to {other}")]);
+    }
+    let again = run(folder.path(), &["migrate", "--data", "data", "--to", "sled"]).expect(0, &[]);
+    assert!(again.out.contains("already"), "{}", again.out);
+}
+
+#[test]
+fn a_damaged_datastore_is_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["repair", "--data", "data"]).expect(1, &["holds no datastore"]);
+    datastore(folder.path(), &[]);
+    let well = run(folder.path(), &["repair", "--data", "data"]).expect(0, &[]);
+    assert!(well.out.contains("nothing had to be repaired"), "{}", well.out);
+    let log = folder.path().join("data/log");
+    for entry in fs::read_dir(log).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let refused = ["run", "--data", "data", "--listen", "127.0.0.1:0"];
+    run(folder.path(), &refused).expect(1, &["numax repair"]);
+    run(folder.path(), &["repair", "--data", "data"]).expect(1, &["numax repair --accept-loss"]);
+    let done = run(folder.path(), &["repair", "--data", "data", "--accept-loss"]).expect(0, &[]);
+    assert!(done.out.contains("began a new epoch"), "{}", done.out);
+    datastore(folder.path(), &[]);
+}

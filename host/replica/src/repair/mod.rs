@@ -1,0 +1,117 @@
+//! A datastore whose files are damaged.
+//!
+//! **Rows** are an index of the log. Damaged ones are noticed when the engine is opened, when its notes are read, and
+//! when they do not fit the log; the engine's directory is then moved aside (`rows.damaged-1`, and so on) and the rows
+//! are built anew from the log. That loses nothing, so it happens at every open, without asking. It needs a log that
+//! reaches back to the beginning, or a [`Base`] to begin with.
+//!
+//! **The log** is the truth, and what is damaged there may be lost. [`repair`] looks at all of it, says what it finds,
+//! and where something may be lost that no peer has, does nothing until it is told to go on. What is taken out of the log
+//! is kept in `log.damaged-1`, and so on. Then the datastore goes on in a new epoch, and peers bring back what they have,
+//! batches of this node included.
+
+mod plan;
+mod run;
+
+use std::{
+    fs::{self, File},
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use numax_store::KvError;
+
+pub use run::{Report, repair};
+
+use crate::{
+    config::ReplicaConfig,
+    core::Core,
+    error::OpenError,
+    migrate,
+    replica::files::{self, Held, ROWS, failed},
+};
+
+/// Rows to begin with when the log does not reach back to the beginning: an engine's directory, closed, whose position
+/// lies in the log. It is moved into the datastore.
+pub(crate) struct Base(pub PathBuf);
+
+/// Opens the datastore's core; rows that are damaged are built anew if the log reaches back to the beginning.
+pub(crate) fn open_core(config: &ReplicaConfig, held: &Held) -> Result<Core, OpenError> {
+    migrate::settle(&config.dir)?;
+    let open = || {
+        let engine = files::open_engine(&config.dir, config.engine)?;
+        Core::open(config.core.clone(), held.disk.clone(), engine, &held.facts, files::now_ms())
+    };
+    match open() {
+        Err(error) if is_rows_damage(&error) => {
+            rebuild(config, held, None, &error)?;
+            open()
+        }
+        opened => opened,
+    }
+}
+
+/// Whether an error says that the rows are damaged, and not that they are somebody else's.
+fn is_rows_damage(error: &OpenError) -> bool {
+    match error {
+        OpenError::Corrupt { .. } | OpenError::Store(KvError::Corrupt { .. }) => true,
+        // A file of the engine's is not there, or one that it is about to make is.
+        OpenError::Store(KvError::Io { source, .. }) => matches!(
+            source.kind(),
+            ErrorKind::NotFound
+                | ErrorKind::AlreadyExists
+                | ErrorKind::NotADirectory
+                | ErrorKind::IsADirectory
+        ),
+        _ => false,
+    }
+}
+
+/// Moves the rows aside and puts `base`, or nothing, in their place; the next open fills in the rest from the log.
+fn rebuild(
+    config: &ReplicaConfig,
+    held: &Held,
+    base: Option<&Base>,
+    reason: &OpenError,
+) -> Result<(), OpenError> {
+    if base.is_none() && !plan::reaches_back(&*held.disk)? {
+        return Err(OpenError::RowsLost { detail: reason.to_string() });
+    }
+    let aside = move_aside(&config.dir, ROWS)?;
+    tracing::warn!(
+        reason = %reason,
+        aside = %aside.display(),
+        "the rows are damaged; they are built anew from the log, and the damaged files are kept"
+    );
+    if let Some(Base(from)) = base {
+        let rows = config.dir.join(ROWS);
+        fs::rename(from, &rows).map_err(failed("renaming", from))?;
+        sync_dir(&config.dir)?;
+    }
+    Ok(())
+}
+
+/// Renames a file or directory of the datastore to the first free `NAME.damaged-N`.
+fn move_aside(dir: &Path, name: &str) -> Result<PathBuf, OpenError> {
+    let from = dir.join(name);
+    let aside = free_name(dir, name);
+    fs::rename(&from, &aside).map_err(failed("renaming", &from))?;
+    sync_dir(dir)?;
+    Ok(aside)
+}
+
+/// The first `NAME.damaged-N` that is not there.
+fn free_name(dir: &Path, name: &str) -> PathBuf {
+    let mut number = 1_u64;
+    loop {
+        let aside = dir.join(format!("{name}.damaged-{number}"));
+        if !aside.exists() {
+            return aside;
+        }
+        number += 1;
+    }
+}
+
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), OpenError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("syncing the directory", dir))
+}
