@@ -18,8 +18,8 @@ mod lists;
 mod logs;
 mod migrate;
 mod misses;
+mod repair;
 #[cfg(feature = "text")]
 mod text;
-mod repair;
 mod threads;
 mod transfer;
