@@ -6,7 +6,7 @@ use crate::rows::{shared::Shared, staging::Staging};
 
 /// No text is held by a batch.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Holds;
+pub(crate) struct Holds(());
 
 impl Holds {
     pub(crate) fn staged(&self, _: &Shared, _: &mut Staging) {}
