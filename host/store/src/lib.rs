@@ -17,7 +17,7 @@ mod fingerprint;
 mod rng;
 
 pub use disk::{Disk, DiskError, DiskFile, fs::FsDisk, fs::free_bytes, mem::MemDisk};
-pub use engine::{Engine, engine_of, open};
+pub use engine::{Engine, LOCK_PATIENCE, engine_of, open};
 pub use fault::{FaultPlan, Faults, Survives};
 pub use fingerprint::{Fingerprint, fingerprint, for_each_row};
 pub use kv::{KvBackend, KvError, KvStats, MAX_ROW, Table, WriteBatch};

@@ -6,10 +6,10 @@ use std::{
     os::unix::fs::MetadataExt,
     path::Path,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use numax_store::{Disk, Engine, FsDisk, KvBackend, KvError};
+use numax_store::{Disk, Engine, FsDisk, KvBackend, KvError, LOCK_PATIENCE};
 use rand::{TryRng, rngs::SysRng};
 use rustix::fs::{FlockOperation, flock};
 
@@ -69,10 +69,18 @@ pub fn lock(dir: &Path) -> Result<DirLock, OpenError> {
         .write(true)
         .open(&path)
         .map_err(failed("opening", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(DirLock(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { path: dir.display().to_string() }),
-        Err(error) => Err(failed("locking", &path)(error.into())),
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(DirLock(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                std::thread::sleep(LOCK_PATIENCE / 20);
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(OpenError::Locked { path: dir.display().to_string() });
+            }
+            Err(error) => return Err(failed("locking", &path)(error.into())),
+        }
     }
 }
 

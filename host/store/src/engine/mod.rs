@@ -81,6 +81,22 @@ pub fn engine_of(dir: &Path) -> Result<Option<Engine>, KvError> {
 /// directory is not what this program can use, and holds what it held. [`KvError::Io`], [`KvError::NoSpace`]: the
 /// system refused. [`KvError::NotBuilt`]: this program knows the engine by name only.
 pub fn open(engine: Engine, dir: &Path) -> Result<Arc<dyn KvBackend>, KvError> {
+    let deadline = std::time::Instant::now() + LOCK_PATIENCE;
+    loop {
+        match open_now(engine, dir) {
+            Err(KvError::Locked { .. }) if std::time::Instant::now() < deadline => {
+                std::thread::sleep(LOCK_PATIENCE / 20);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// How long to wait for a lock that somebody holds. A child that was forked just now holds its parent's locks, also those
+/// that the parent has let go, until it runs its own program.
+pub const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_millis(200);
+
+fn open_now(engine: Engine, dir: &Path) -> Result<Arc<dyn KvBackend>, KvError> {
     match engine {
         Engine::Sled => Ok(Arc::new(tables::Tables::<sled::Sled>::open(dir)?)),
         #[cfg(feature = "redb")]
