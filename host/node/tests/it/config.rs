@@ -24,6 +24,9 @@ durability = "fsync"
 interval   = "50ms"
 cache_rows = 10
 op_log_budget = "64MiB"
+snapshot_dir = "snapshots"
+snapshot_interval = "1h"
+snapshot_keep = 3
 [http]
 listen = "127.0.0.1:8081"
 [run]
@@ -70,6 +73,7 @@ fn the_file_knows_every_setting() {
     assert_eq!(config.datastore.value, folder.path().join("data"));
     assert_eq!(config.datastore.source, Source::File { path: file, line: 12 });
     assert_eq!(config.durability.value, Durability::Fsync);
+    assert_eq!(config.snapshot_dir.value, Some(folder.path().join("snapshots")));
     assert_eq!(config.allowed_peers.value, Some(Vec::new()));
     assert_eq!(config.peers.value.len(), 2);
     assert_eq!(config.modules[0].path, folder.path().join("shop.wasm"));
