@@ -11,6 +11,10 @@ use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 
+/// The allocator of the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures numax, each figure beside its limit.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask bench")]

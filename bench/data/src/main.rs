@@ -16,6 +16,10 @@ use numax_store::Engine;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The allocator of the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the datastore, each figure beside its limit.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask bench data")]

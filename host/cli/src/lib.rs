@@ -15,6 +15,10 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 
+/// The commit path allocates and frees small buffers on different threads, which this allocator is made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Parses the arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
