@@ -4,7 +4,9 @@
 //! inside: what it needs to know it learns as a user would, over HTTP, from exit codes and from logs.
 
 mod convergence;
+mod duplicate;
 mod durability;
+mod least;
 mod security;
 
 use crate::setup::{self, Language};
@@ -51,6 +53,8 @@ const CASES: &[Case] = &[
     ("sigkill_loses_nothing_acknowledged_fsync", durability::sigkill_fsync),
     ("sigterm_ends_in_order", durability::sigterm),
     ("second_process_on_one_datastore_is_refused", durability::second_process),
+    ("two_processes_under_one_origin_stop_writing", duplicate::origin),
+    ("policies_of_the_examples_are_the_least", least::policies),
     ("node_of_another_cluster_gets_nowhere", security::other_cluster),
     ("garbage_on_the_cluster_port_disturbs_nobody", security::garbage),
 ];

@@ -34,7 +34,7 @@ async fn requests_beyond_the_instances_of_the_node_are_turned_away_and_later_one
 #[tokio::test]
 async fn a_guest_that_computes_without_end_is_stopped_and_others_are_served_meanwhile() {
     let node = Node::new();
-    let spinner = format!("{OPEN}\n[quotas]\ncpu_ms_per_run = 50\n[http]\nroutes = [\"/spin\"]\n");
+    let spinner = format!("{OPEN}\n[quotas]\ncpu_ms_per_run = 400\n[http]\nroutes = [\"/spin\"]\n");
     let modules = vec![load(Guest::Web, "limits-spin", &spinner), load(Guest::Web, "limits-others", OPEN)];
     let server = serve_with(&node, modules, |_| {}).await;
     let mut spinning = Client::connect(server.addr()).await;
