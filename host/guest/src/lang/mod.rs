@@ -6,6 +6,7 @@ use crate::{BuildCtx, BuildError, Project};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod embedded;
 pub mod go;
 pub mod js;
 pub mod python;

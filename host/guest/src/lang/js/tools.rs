@@ -1,9 +1,8 @@
 //! esbuild and ComponentizeJS, installed from npm into a folder of their own; and the SDK inside this program.
 
 use crate::exec::{Tool, find_tool, tool_version};
-use crate::wit::write_changed;
+use crate::lang::embedded::{self, Files};
 use crate::{BuildCtx, BuildError};
-use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,20 +14,20 @@ macro_rules! files {
 }
 
 /// The package `@numax/sdk`, without its types. Its manifest tells the bundler that unused files may be left out.
-pub const SDK: &[(&str, &str)] = files!(".":
+pub const SDK: &Files = files!(".":
     "package.json"
     "src/cluster.js" "src/crdt.js" "src/errors.js" "src/events.js" "src/handlers.js" "src/handles.js" "src/http.js"
     "src/index.js" "src/kv.js" "src/module.js" "src/pages.js" "src/values.js"
 );
 
 /// What `npm ci` installs from.
-const PACKAGES: &[(&str, &str)] = files!("tools":
+const PACKAGES: &Files = files!("tools":
     "package-lock.json" "package.json" "stubs/jco/index.js" "stubs/jco/package.json" "stubs/weval/index.js"
     "stubs/weval/package.json"
 );
 
 /// The program that calls what was installed, which it looks for beside itself.
-const DRIVER: &[(&str, &str)] = files!("tools": "build.mjs");
+const DRIVER: &Files = files!("tools": "build.mjs");
 
 /// The oldest Node that runs them, which is the oldest that Node's makers still care for.
 const NODE_MAJOR: u32 = 20;
@@ -53,20 +52,7 @@ pub struct Tools {
 
 /// Names everything that builds, and its exact versions.
 pub fn hash() -> String {
-    hash_of(&[PACKAGES, DRIVER])
-}
-
-fn hash_of(lists: &[&[(&str, &str)]]) -> String {
-    let mut hash = Sha256::new();
-    for text in lists.iter().flat_map(|l| l.iter()).flat_map(|(name, text)| [name, text]) {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-    }
-    hex::encode(hash.finalize())[..12].to_string()
-}
-
-fn write(files: &[(&str, &str)], dir: &Path) -> Result<(), BuildError> {
-    files.iter().try_for_each(|(name, text)| write_changed(&dir.join(name), text))
+    embedded::hash(&[PACKAGES, DRIVER])
 }
 
 impl Tools {
@@ -79,8 +65,8 @@ impl Tools {
         check_version(&tool_version(&node, &["--version"])?)?;
         let _lock = ctx.lock("tools-js")?;
         // Named after what is installed: another driver needs no other installation.
-        let dir = ctx.tools_dir(&format!("js-{}", hash_of(&[PACKAGES])))?;
-        write(DRIVER, &dir)?;
+        let dir = ctx.tools_dir(&format!("js-{}", embedded::hash(&[PACKAGES])))?;
+        embedded::write(DRIVER, &dir)?;
         if !dir.join(DONE).is_file() {
             install(&dir, ctx)?;
         }
@@ -89,7 +75,7 @@ impl Tools {
 }
 
 fn install(dir: &Path, ctx: &mut BuildCtx<'_>) -> Result<(), BuildError> {
-    write(PACKAGES, dir)?;
+    embedded::write(PACKAGES, dir)?;
     ctx.step("install ComponentizeJS and esbuild from npm (80 MB, once)");
     let mut npm = Command::new(find_tool(&NPM)?);
     npm.current_dir(dir).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"]);

@@ -1,9 +1,8 @@
 //! componentize-py, installed from PyPI into a folder of its own; and the SDK inside this program.
 
 use crate::exec::{Tool, find_tool, tool_version};
-use crate::wit::write_changed;
+use crate::lang::embedded::{self, Files};
 use crate::{BuildCtx, BuildError};
-use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,17 +14,17 @@ macro_rules! files {
 }
 
 /// The package `numax`.
-pub const SDK: &[(&str, &str)] = files!(".":
+pub const SDK: &Files = files!(".":
     "numax/__init__.py" "numax/_check.py" "numax/_handlers.py" "numax/_host.py" "numax/_incoming.py" "numax/_kinds.py"
     "numax/changes.py" "numax/cluster.py" "numax/crdt.py" "numax/errors.py" "numax/events.py" "numax/http.py"
     "numax/kv.py" "numax/module.py"
 );
 
 /// What pip installs.
-const PACKAGES: &[(&str, &str)] = files!("tools": "requirements.txt");
+const PACKAGES: &Files = files!("tools": "requirements.txt");
 
 /// The script that prepares a module.
-const DRIVER: &[(&str, &str)] = files!("tools": "build.py");
+const DRIVER: &Files = files!("tools": "build.py");
 
 /// The oldest Python that `build.py` runs on, and the oldest that Python's makers still care for.
 const PYTHON_MINOR: u32 = 10;
@@ -50,20 +49,7 @@ pub struct Tools {
 
 /// Names everything that builds, and its exact versions.
 pub fn hash() -> String {
-    hash_of(&[PACKAGES, DRIVER])
-}
-
-fn hash_of(lists: &[&[(&str, &str)]]) -> String {
-    let mut hash = Sha256::new();
-    for text in lists.iter().flat_map(|l| l.iter()).flat_map(|(name, text)| [name, text]) {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-    }
-    hex::encode(hash.finalize())[..12].to_string()
-}
-
-fn write(files: &[(&str, &str)], dir: &Path) -> Result<(), BuildError> {
-    files.iter().try_for_each(|(name, text)| write_changed(&dir.join(name), text))
+    embedded::hash(&[PACKAGES, DRIVER])
 }
 
 impl Tools {
@@ -76,8 +62,8 @@ impl Tools {
         check_version(&tool_version(&python, &["--version"])?)?;
         let _lock = ctx.lock("tools-python")?;
         // Named after what is installed: another driver needs no other installation.
-        let tools = Self { python, dir: ctx.tools_dir(&format!("py-{}", hash_of(&[PACKAGES])))? };
-        write(DRIVER, &tools.dir)?;
+        let tools = Self { python, dir: ctx.tools_dir(&format!("py-{}", embedded::hash(&[PACKAGES])))? };
+        embedded::write(DRIVER, &tools.dir)?;
         if !tools.dir.join(DONE).is_file() {
             tools.install(ctx)?;
         }
@@ -85,7 +71,7 @@ impl Tools {
     }
 
     fn install(&self, ctx: &mut BuildCtx<'_>) -> Result<(), BuildError> {
-        write(PACKAGES, &self.dir)?;
+        embedded::write(PACKAGES, &self.dir)?;
         if tool_version(&self.python, &["-m", "pip", "--version"]).is_err() {
             return Err(BuildError::ToolMissing {
                 tool: "pip".into(),
