@@ -30,7 +30,7 @@ pub mod vector;
 pub use batch::{Batch, BatchHeader};
 pub use codec::CodecError;
 pub use element::{ElementId, ParseElementIdError};
-pub use family::{Known, OpApplier, Removal, applier};
+pub use family::{Known, OpApplier, Removal, RowContent, RowFacts, RowName, applier};
 pub use hlc::{Hlc, HlcClock, SkewReport};
 pub use id::{Dot, NodeId, Origin, ParseNodeIdError};
 pub use key::Key;

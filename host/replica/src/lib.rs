@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod applied;
+pub mod at_rest;
 mod config;
 pub mod core;
 mod draft;

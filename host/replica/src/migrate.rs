@@ -23,6 +23,7 @@ use crate::{
     error::OpenError,
     repair::sync_dir,
     replica::files::{self, ROWS, engine_of, failed},
+    snapshot::swap,
 };
 
 /// The engine that is being made.
@@ -111,6 +112,13 @@ pub(crate) fn settle(dir: &Path) -> Result<(), OpenError> {
         sync_dir(dir)?;
     }
     if rows.exists() { remove(&old) } else { Ok(()) }
+}
+
+/// Where the rows that count lie, also when a change of places was cut short. Changes nothing.
+pub(crate) fn rows(dir: &Path) -> PathBuf {
+    let rows = swap::rows(dir);
+    let new = dir.join(NEW);
+    if !rows.exists() && dir.join(OLD).exists() && new.exists() { new } else { rows }
 }
 
 /// Opens the new engine; answers what was copied to it before, if that still counts.

@@ -16,7 +16,9 @@ mod engine;
 mod fingerprint;
 mod rng;
 
-pub use disk::{Disk, DiskError, DiskFile, fs::FsDisk, fs::free_bytes, mem::MemDisk};
+pub use disk::{
+    Disk, DiskError, DiskFile, fs::FsDisk, fs::free_bytes, mem::MemDisk, view::ViewDisk, view::copy_dir,
+};
 pub use engine::{Engine, LOCK_PATIENCE, engine_of, open};
 pub use fault::{FaultPlan, Faults, Survives};
 pub use fingerprint::{Fingerprint, fingerprint, for_each_row};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Known, Removal, read_row};
+use super::{Known, Removal, RowContent, RowFacts, RowName, read_row};
 use crate::{
     codec::{self, CodecError, Reader},
     hlc::Hlc,
@@ -101,6 +101,19 @@ pub(super) fn export(kind: Kind, rows: &dyn Rows, row: &Bytes) -> Result<Bytes, 
     let cell = Cell::decode(kind, row.clone())?;
     let origin = rows.origin(cell.number)?;
     Ok(cell.encode_with(|out| codec::put_origin(out, &origin)))
+}
+
+/// What a cell says.
+pub(super) fn describe(
+    kind: Kind,
+    rows: &dyn Rows,
+    name: RowName,
+    row: &Bytes,
+) -> Result<RowFacts, ApplyError> {
+    let cell = Cell::decode(kind, row.clone())?;
+    let written_by = vec![Dot { origin: rows.origin(cell.number)?, seq: cell.seq }];
+    let content = cell.value.map_or(RowContent::Removed, RowContent::Value);
+    Ok(RowFacts { name, written_by, hlc: Some(cell.hlc), content })
 }
 
 /// A cell as [`export`] writes it.

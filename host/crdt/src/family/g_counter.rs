@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::{Known, OpApplier, totals, wrong_kind};
+use super::{Known, OpApplier, RowContent, RowFacts, totals, wrong_kind};
 use crate::{
     id::{Dot, Origin},
     kind::{Kind, OpKind},
@@ -34,6 +34,17 @@ impl OpApplier for GCounter {
 
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
         totals::export::<1>(KIND, rows, sub, row)
+    }
+
+    fn describe(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<RowFacts, ApplyError> {
+        totals::describe::<1>(
+            KIND,
+            rows,
+            sub,
+            row,
+            |[up]| RowContent::Sums { up, down: None },
+            |[up]| RowContent::Totals { up, down: None },
+        )
     }
 
     fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::{
-    HEAD, Known, OpApplier, Removal,
+    HEAD, Known, OpApplier, Removal, RowContent, RowFacts, RowName,
     cell::{self, Cell},
-    check_entry, count, entries as scan_entries, entry, recount, wrong_kind,
+    check_entry, count, count_in, entries as scan_entries, entry, entry_of, recount, wrong_kind,
 };
 use crate::{
     hlc::Hlc,
@@ -46,6 +46,13 @@ impl OpApplier for LwwMap {
             return Ok(None);
         }
         Ok(Some((Bytes::copy_from_slice(sub), cell::export(KIND, rows, row)?)))
+    }
+
+    fn describe(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<RowFacts, ApplyError> {
+        match entry_of(KIND, sub)? {
+            None => Ok(RowFacts::derived(RowName::Head, RowContent::Count(count_in(KIND, row)?))),
+            Some(field) => cell::describe(KIND, rows, RowName::Field(field), row),
+        }
     }
 
     fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {

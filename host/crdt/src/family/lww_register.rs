@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    HEAD, Known, OpApplier, Removal,
+    HEAD, Known, OpApplier, Removal, RowFacts, RowName,
     cell::{self, Cell},
     damaged, wrong_kind,
 };
@@ -39,6 +39,13 @@ impl OpApplier for LwwRegister {
 
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
         Ok(Some((Bytes::copy_from_slice(sub), cell::export(KIND, rows, row)?)))
+    }
+
+    fn describe(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<RowFacts, ApplyError> {
+        match sub {
+            HEAD => cell::describe(KIND, rows, RowName::Head, row),
+            _ => Err(damaged(KIND)(CodecError::Malformed { what: "register subkey" })),
+        }
     }
 
     fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {

@@ -23,9 +23,12 @@ pub mod rga;
 pub mod text;
 
 mod cell;
+mod describe;
 mod totals;
 
 use bytes::Bytes;
+
+pub use describe::{RowContent, RowFacts, RowName};
 
 use crate::{
     codec::{self, CodecError, Reader},
@@ -66,6 +69,12 @@ pub trait OpApplier: Send + Sync {
     /// # Errors
     /// When the row is damaged or names an unknown origin.
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError>;
+
+    /// What a row says, for people who look at a datastore: which row it is, which batches wrote it and what is in it.
+    ///
+    /// # Errors
+    /// When the row is damaged or names an unknown origin.
+    fn describe(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<RowFacts, ApplyError>;
 
     /// What of a row all replicas have alike that know the same, whatever each of them has forgotten: for comparing
     /// them. That is the [`export`](Self::export) of rows that are no [`tombstone`](Self::tombstone), unless forgetting
@@ -212,6 +221,15 @@ fn entry_name(sub: &Bytes) -> Option<Bytes> {
     (sub.first() == Some(&ENTRY)).then(|| sub.slice(1..))
 }
 
+/// What the subkey of a map's or set's row names; none for the head.
+fn entry_of(kind: Kind, sub: &[u8]) -> Result<Option<Bytes>, ApplyError> {
+    match sub.split_first() {
+        None => Ok(None),
+        Some((&ENTRY, name)) => Ok(Some(Bytes::copy_from_slice(name))),
+        Some(_) => Err(damaged(kind)(CodecError::Malformed { what: "subkey" })),
+    }
+}
+
 /// `Ok` when a subkey of another replica can be an entry's.
 fn check_entry(kind: Kind, sub: &[u8], limit: usize) -> Result<(), ApplyError> {
     match sub.split_first() {
@@ -250,7 +268,12 @@ fn read_number(reader: &mut Reader) -> Result<u32, CodecError> {
 
 /// How many live entries a map or set has, by its head.
 fn count(kind: Kind, rows: &dyn Rows) -> Result<u64, ApplyError> {
-    rows.get(HEAD)?.map_or(Ok(0), |head| read_row(kind, head, |reader| reader.varint("count")))
+    rows.get(HEAD)?.map_or(Ok(0), |head| count_in(kind, &head))
+}
+
+/// How many live entries a head tells of.
+fn count_in(kind: Kind, head: &Bytes) -> Result<u64, ApplyError> {
+    read_row(kind, head.clone(), |reader| reader.varint("count"))
 }
 
 /// Takes note that an entry came to life or died. Without live entries there is no head.

@@ -10,8 +10,8 @@
 use bytes::Bytes;
 
 use super::{
-    HEAD, Known, OpApplier, check_entry, count, entries as scan_entries, entry, read_number, read_row,
-    recount, wrong_kind,
+    HEAD, Known, OpApplier, RowContent, RowFacts, RowName, check_entry, count, count_in,
+    entries as scan_entries, entry, entry_of, read_number, read_row, recount, wrong_kind,
 };
 use crate::{
     codec::{self, CodecError},
@@ -81,6 +81,15 @@ impl OpApplier for OrSet {
             codec::put_varint(&mut out, dot.seq);
         }
         Ok(Some((Bytes::copy_from_slice(sub), out.into())))
+    }
+
+    fn describe(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<RowFacts, ApplyError> {
+        let Some(element) = entry_of(KIND, sub)? else {
+            return Ok(RowFacts::derived(RowName::Head, RowContent::Count(count_in(KIND, row)?)));
+        };
+        let written_by = resolve(rows, decode(row.clone())?)?;
+        let name = RowName::Element(element);
+        Ok(RowFacts { name, written_by, hlc: None, content: RowContent::Present })
     }
 
     fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {

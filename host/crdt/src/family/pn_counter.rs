@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use bytes::Bytes;
 
-use super::{Known, OpApplier, totals, wrong_kind};
+use super::{Known, OpApplier, RowContent, RowFacts, totals, wrong_kind};
 use crate::{
     id::{Dot, Origin},
     kind::{Kind, OpKind},
@@ -41,6 +41,12 @@ impl OpApplier for PnCounter {
 
     fn export(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<(Bytes, Bytes)>, ApplyError> {
         totals::export::<2>(KIND, rows, sub, row)
+    }
+
+    fn describe(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<RowFacts, ApplyError> {
+        let sums = |[up, down]: [u128; 2]| RowContent::Sums { up, down: Some(down) };
+        let one = |[up, down]: [u64; 2]| RowContent::Totals { up, down: Some(down) };
+        totals::describe::<2>(KIND, rows, sub, row, sums, one)
     }
 
     fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {

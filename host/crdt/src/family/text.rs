@@ -9,7 +9,9 @@
 
 use bytes::Bytes;
 
-use super::{ENTRY, HEAD, Known, OpApplier, damaged, read_number, read_row, wrong_kind};
+use super::{
+    ENTRY, HEAD, Known, OpApplier, RowContent, RowFacts, RowName, damaged, read_number, read_row, wrong_kind,
+};
 use crate::{
     codec::{self, CodecError},
     id::Dot,
@@ -104,12 +106,16 @@ fn encode_update(number: u32, dot: Dot, bytes: &[u8]) -> Bytes {
     out.into()
 }
 
-fn decode_update(row: Bytes) -> Result<Bytes, ApplyError> {
+/// Who wrote an update (the origin's number, the batch's), and its bytes.
+fn decode_update(row: Bytes) -> Result<((u32, u64), Bytes), ApplyError> {
     read_row(KIND, row, |reader| {
-        read_number(reader)?;
-        reader.varint("sequence number")?;
-        reader.take(reader.remaining(), "text")
+        let writer = (read_number(reader)?, reader.varint("sequence number")?);
+        Ok((writer, reader.take(reader.remaining(), "text")?))
     })
+}
+
+fn bad_subkey() -> ApplyError {
+    damaged(KIND)(CodecError::Malformed { what: "subkey" })
 }
 
 fn missing() -> ApplyError {
@@ -152,10 +158,33 @@ impl OpApplier for Text {
         Ok(Some((Bytes::from_static(HEAD), state.store().into())))
     }
 
+    fn describe(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<RowFacts, ApplyError> {
+        let size = RowContent::Bytes(row.len() as u64);
+        match sub {
+            HEAD => {
+                let head = Head::decode(row.clone())?;
+                let stored = RowContent::Bytes(head.state_bytes + head.update_bytes);
+                Ok(RowFacts::derived(RowName::Head, stored))
+            }
+            [ENTRY, 0, number @ ..] => {
+                let number = number.try_into().map(u32::from_be_bytes).map_err(|_| bad_subkey())?;
+                Ok(RowFacts::derived(RowName::Part(number), size))
+            }
+            [ENTRY, 1, number @ ..] => {
+                let number = number.try_into().map(u64::from_be_bytes).map_err(|_| bad_subkey())?;
+                let (writer, bytes) = decode_update(row.clone())?;
+                let written_by = vec![Dot { origin: rows.origin(writer.0)?, seq: writer.1 }];
+                let content = RowContent::Bytes(bytes.len() as u64);
+                Ok(RowFacts { name: RowName::Update(number), written_by, hlc: None, content })
+            }
+            _ => Err(bad_subkey()),
+        }
+    }
+
     fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
         match sub {
             HEAD => load_state(row).map(|_| ()),
-            _ => Err(damaged(KIND)(CodecError::Malformed { what: "subkey" })),
+            _ => Err(bad_subkey()),
         }
     }
 
@@ -212,7 +241,7 @@ fn union(rows: &dyn Rows, head: Head, from: u64) -> Result<State, ApplyError> {
     }
     let mut updates = Vec::new();
     for update in from.max(head.first)..head.next {
-        updates.extend(get(&update_key(update))?.map(decode_update).transpose()?);
+        updates.extend(get(&update_key(update))?.map(decode_update).transpose()?.map(|(_, bytes)| bytes));
     }
     if miss {
         return Err(RowError::Miss.into());

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ENTRY, HEAD, damaged, read_row};
+use super::{ENTRY, HEAD, RowContent, RowFacts, RowName, damaged, read_row};
 use crate::{
     codec::{self, CodecError},
     id::{Dot, Origin},
@@ -81,7 +81,10 @@ pub(super) fn raise<const N: usize>(
 
 /// The sums over all origins.
 pub(super) fn sums<const N: usize>(kind: Kind, rows: &dyn Rows) -> Result<[u128; N], ApplyError> {
-    let Some(head) = rows.get(HEAD)? else { return Ok([0; N]) };
+    rows.get(HEAD)?.map_or(Ok([0; N]), |head| decode_sums(kind, head))
+}
+
+fn decode_sums<const N: usize>(kind: Kind, head: Bytes) -> Result<[u128; N], ApplyError> {
     read_row(kind, head, |reader| {
         let mut sums = [0; N];
         for sum in &mut sums {
@@ -112,16 +115,39 @@ pub(super) fn export<const N: usize>(
     if sub == HEAD {
         return Ok(None);
     }
+    let origin = writer(kind, rows, sub)?;
+    Row::<N>::decode(kind, row.clone())?;
+    let mut name = vec![ENTRY];
+    codec::put_origin(&mut name, &origin);
+    Ok(Some((name.into(), row.clone())))
+}
+
+/// The origin whose row it is.
+fn writer(kind: Kind, rows: &dyn Rows, sub: &[u8]) -> Result<Origin, ApplyError> {
     let number = sub
         .strip_prefix(&[ENTRY])
         .and_then(|number| number.try_into().ok())
         .ok_or(CodecError::Malformed { what: "counter subkey" })
         .map_err(damaged(kind))?;
-    let origin = rows.origin(u32::from_be_bytes(number))?;
-    Row::<N>::decode(kind, row.clone())?;
-    let mut name = vec![ENTRY];
-    codec::put_origin(&mut name, &origin);
-    Ok(Some((name.into(), row.clone())))
+    Ok(rows.origin(u32::from_be_bytes(number))?)
+}
+
+/// What a row says, with its numbers as the counter at hand names them.
+pub(super) fn describe<const N: usize>(
+    kind: Kind,
+    rows: &dyn Rows,
+    sub: &[u8],
+    row: &Bytes,
+    sums: impl FnOnce([u128; N]) -> RowContent,
+    totals: impl FnOnce([u64; N]) -> RowContent,
+) -> Result<RowFacts, ApplyError> {
+    if sub == HEAD {
+        return Ok(RowFacts::derived(RowName::Head, sums(decode_sums(kind, row.clone())?)));
+    }
+    let origin = writer(kind, rows, sub)?;
+    let row = Row::<N>::decode(kind, row.clone())?;
+    let written_by = vec![Dot { origin, seq: row.seq }];
+    Ok(RowFacts { name: RowName::Origin(origin), written_by, hlc: None, content: totals(row.totals) })
 }
 
 /// What an exported row says.

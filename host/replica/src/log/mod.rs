@@ -30,7 +30,7 @@ mod survey;
 mod trim;
 mod writer;
 
-pub(crate) use open::{End, Replayed, open};
+pub(crate) use open::{End, Replayed, first_position, open};
 pub use read::LogCursor;
 pub(crate) use read::LogReader;
 pub(crate) use record::{LocalWrite, Record};

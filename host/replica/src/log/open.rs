@@ -185,6 +185,11 @@ fn finish(
     }
 }
 
+/// Where the log begins, by the names of its segments; none when there are none.
+pub(crate) fn first_position(disk: &dyn Disk) -> Result<Option<u64>, LogError> {
+    Ok(disk.list(DIR)?.iter().filter_map(|name| segment::parse_name(name)).min())
+}
+
 /// The segments in order. A last one whose making was interrupted is removed.
 fn find(disk: &Arc<dyn Disk>, included: u64) -> Result<Vec<Found>, LogError> {
     let mut starts = Vec::new();

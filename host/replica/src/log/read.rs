@@ -130,7 +130,7 @@ impl LogReader {
     }
 
     /// The start and vector of the first segment.
-    pub(super) fn first(&self) -> Option<(u64, VersionVector)> {
+    pub(crate) fn first(&self) -> Option<(u64, VersionVector)> {
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
         segments.first().map(|first| (first.start, first.vector.clone()))
     }

@@ -84,7 +84,8 @@ pub fn lock(dir: &Path) -> Result<DirLock, OpenError> {
     }
 }
 
-fn facts(log_dir: &Path) -> Result<HostFacts, OpenError> {
+/// What the machine says of itself and of a datastore's log.
+pub(crate) fn facts(log_dir: &Path) -> Result<HostFacts, OpenError> {
     let nonce = SysRng.try_next_u64().map_err(|error| OpenError::Io {
         what: "drawing a random number".to_string(),
         detail: error.to_string(),

@@ -93,8 +93,14 @@ pub fn settle(dir: &Path) -> Result<(), OpenError> {
 
 /// Where the rows that count lie, also when an exchange was cut short.
 pub(crate) fn rows(dir: &Path) -> PathBuf {
-    let new = dir.join(COMMITTED).join(ROWS);
-    if new.is_dir() { new } else { dir.join(ROWS) }
+    place(dir, ROWS)
+}
+
+/// Where the part of a datastore lies that counts (`meta.json`, `rows` or `log`), also when an exchange was cut short.
+/// Changes nothing.
+pub(crate) fn place(dir: &Path, part: &str) -> PathBuf {
+    let new = dir.join(COMMITTED).join(part);
+    if new.exists() { new } else { dir.join(part) }
 }
 
 fn exists(path: &Path) -> Result<bool, OpenError> {

@@ -73,22 +73,64 @@ fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> DiskError {
     }
 }
 
+/// The files of a directory; none when there is no such directory.
+pub(super) fn list_files(path: &Path) -> Result<Vec<String>, DiskError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed("listing", path))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed("listing", path))?;
+        let is_file = entry.file_type().map_err(failed("listing", path))?.is_file();
+        // A name that is no UTF-8 cannot be one that was given here.
+        names.extend(entry.file_name().into_string().ok().filter(|_| is_file));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Up to `len` bytes of a file; fewer at its end. Room for all of them is made first.
+pub(super) fn read_file_at(path: &Path, file: &File, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed("reading", path)(error)),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Opens a file for reading, and says how long it is.
+pub(super) fn open_to_read(path: &Path) -> Result<(PathBuf, File, u64), DiskError> {
+    let file = File::open(path).map_err(failed("opening", path))?;
+    let len = file.metadata().map_err(failed("reading", path))?.len();
+    Ok((path.to_path_buf(), file, len))
+}
+
+/// Copies a directory with everything in it.
+pub(super) fn copy_dir(from: &Path, to: &Path) -> Result<(), DiskError> {
+    fs::create_dir_all(to).map_err(failed("creating", to))?;
+    for entry in fs::read_dir(from).map_err(failed("listing", from))? {
+        let entry = entry.map_err(failed("listing", from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().map_err(failed("reading", &source))?.is_dir() {
+            copy_dir(&source, &target)?;
+        } else {
+            fs::copy(&source, &target).map_err(failed("copying to", &target))?;
+        }
+    }
+    Ok(())
+}
+
 impl Disk for FsDisk {
     fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
-        let path = self.path(dir)?;
-        let entries = match fs::read_dir(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed("listing", &path))?,
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(failed("listing", &path))?;
-            let is_file = entry.file_type().map_err(failed("listing", &path))?.is_file();
-            // A name that is no UTF-8 cannot be one that was given here.
-            names.extend(entry.file_name().into_string().ok().filter(|_| is_file));
-        }
-        names.sort_unstable();
-        Ok(names)
+        list_files(&self.path(dir)?)
     }
 
     fn create_dir(&self, dir: &str) -> Result<(), DiskError> {
@@ -131,18 +173,8 @@ impl DiskFile for FsFile {
     fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, DiskError> {
         // Not more than the file has, whatever was asked: `len` may come from a damaged record.
         let left = self.len()?.saturating_sub(offset);
-        let mut bytes = vec![0; len.min(usize::try_from(left).unwrap_or(usize::MAX))];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, offset + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(failed("reading", &self.path)(error)),
-            }
-        }
-        bytes.truncate(filled);
-        Ok(bytes.into())
+        let len = len.min(usize::try_from(left).unwrap_or(usize::MAX));
+        Ok(read_file_at(&self.path, &self.file, offset, len)?.into())
     }
 
     fn sync(&self) -> Result<(), DiskError> {

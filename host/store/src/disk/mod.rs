@@ -8,6 +8,7 @@
 
 pub mod fs;
 pub mod mem;
+pub mod view;
 
 use std::{io, sync::Arc};
 

@@ -33,7 +33,7 @@ use bytes::Bytes;
 
 pub use read::{Ends, Part, contains, ends, entries, get, leaf_with, live_ancestor, part, size, successor};
 
-use super::{HEAD, Known, OpApplier, Removal, wrong_kind};
+use super::{HEAD, Known, OpApplier, Removal, RowContent, RowFacts, RowName, wrong_kind};
 use crate::{
     element::ElementId,
     hlc::Hlc,
@@ -97,6 +97,20 @@ impl OpApplier for Rga {
         let origin = rows.origin(element.writer)?;
         let shown = element.encode(id, |out, _| crate::codec::put_origin(out, &origin));
         Ok(Some((Bytes::copy_from_slice(sub), shown)))
+    }
+
+    fn describe(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<RowFacts, ApplyError> {
+        if sub == HEAD {
+            let live = Head::decode(row)?.live;
+            return Ok(RowFacts::derived(RowName::Head, RowContent::Count(live)));
+        }
+        let Some(id) = element::parse(sub) else {
+            return Ok(RowFacts::derived(RowName::Order, RowContent::Bytes(row.len() as u64)));
+        };
+        let element = element::decode(id, row)?;
+        let written_by = vec![keep::dot(rows, &element)?];
+        let content = RowContent::ListElement { after: element.parent, value: element.value };
+        Ok(RowFacts { name: RowName::ListElement(id), written_by, hlc: None, content })
     }
 
     fn check(&self, sub: &[u8], row: &Bytes) -> Result<(), ApplyError> {
