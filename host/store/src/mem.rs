@@ -1,7 +1,7 @@
 //! An engine in memory that can be crashed: for tests and simulation.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,6 +18,22 @@ use crate::{
 
 type Name = (Table, Bytes);
 
+/// Synced commits that damage may take back: as many as sled was seen to drop.
+const HISTORY: usize = 32;
+
+/// What damage at rest does to an engine, as real ones were seen to answer it. None serves a wrong value: all of them
+/// check sums.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// Every call fails with [`KvError::Corrupt`].
+    Everything,
+    /// Reading this row does, and every scan across it. (An inner page of redb, a block of fjall.)
+    Row(Table, Bytes),
+    /// So many commits at the end are gone without a word, synced ones too. (sled takes damage for the end of its
+    /// log.)
+    GoesBack(usize),
+}
+
 /// Rows in memory. What was not synced can be undone commit by commit, which is what a crash does.
 #[derive(Debug, Default)]
 pub struct MemBackend {
@@ -25,11 +41,19 @@ pub struct MemBackend {
     state: Mutex<State>,
 }
 
+type Undo = Vec<(Name, Option<Bytes>)>;
+
 #[derive(Debug, Default)]
 struct State {
     rows: BTreeMap<Name, Bytes>,
     /// Per commit that is not synced, what it overwrote.
-    undo: Vec<Vec<(Name, Option<Bytes>)>>,
+    undo: Vec<Undo>,
+    /// The same of the last that are.
+    history: VecDeque<Undo>,
+    /// Rows that cannot be read.
+    unreadable: BTreeSet<Name>,
+    /// Nothing can be read.
+    ruined: bool,
     /// A sync failed: no more writes, and what is in `undo` never becomes durable.
     failed: bool,
     stats: KvStats,
@@ -63,11 +87,11 @@ impl MemBackend {
             Survives::Everything => state.undo.len(),
         };
         for undo in state.undo.drain(keep..).rev() {
-            undo.into_iter().rev().for_each(|(name, old)| set(&mut state.rows, name, old));
+            take_back(&mut state.rows, undo);
         }
         if survives != Survives::Everything {
             // After a power cut, what is there was read from the disk.
-            state.undo.clear();
+            state.settle();
         }
         let state = State { failed: false, stats: KvStats::default(), ..state };
         Self { faults: Faults::default(), state: Mutex::new(state) }
@@ -78,6 +102,29 @@ impl MemBackend {
     pub fn snapshot(&self) -> Self {
         let rows = self.state().rows.clone();
         Self { faults: Faults::default(), state: Mutex::new(State { rows, ..State::default() }) }
+    }
+
+    /// Damages what is there, between a crash and the next open: a seed is one choice. What was done; none when there is
+    /// nothing to damage.
+    pub fn damage(&self, seed: u64) -> Option<Damage> {
+        let mut rng = Rng::new(seed);
+        let mut state = self.state();
+        let rows = state.rows.len().checked_sub(1)?;
+        let damage = match rng.up_to(3) {
+            0 => Damage::Everything,
+            1 => Damage::GoesBack(1 + rng.up_to(HISTORY - 1)),
+            _ => {
+                let (table, key) = state.rows.keys().nth(rng.up_to(rows))?;
+                Damage::Row(*table, key.clone())
+            }
+        };
+        state.hurt(&damage);
+        Some(damage)
+    }
+
+    /// Damages what is there in this way.
+    pub fn hurt(&self, damage: &Damage) {
+        self.state().hurt(damage);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -93,6 +140,9 @@ impl MemBackend {
         if state.failed {
             return Err(KvError::ReadOnly { reason: "a sync failed".to_owned() });
         }
+        if state.ruined {
+            return Err(KvError::Corrupt { detail: "planned damage".to_owned() });
+        }
         Ok(state)
     }
 }
@@ -105,8 +155,11 @@ fn replace(rows: &mut BTreeMap<Name, Bytes>, name: Name, value: Option<Bytes>) -
     }
 }
 
-fn set(rows: &mut BTreeMap<Name, Bytes>, name: Name, value: Option<Bytes>) {
-    replace(rows, name, value);
+/// Undoes a commit.
+fn take_back(rows: &mut BTreeMap<Name, Bytes>, undo: Undo) {
+    for (name, old) in undo.into_iter().rev() {
+        replace(rows, name, old);
+    }
 }
 
 impl KvBackend for MemBackend {
@@ -115,7 +168,10 @@ impl KvBackend for MemBackend {
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        Ok(self.alive()?.rows.get(&(table, Bytes::copy_from_slice(key))).cloned())
+        let state = self.alive()?;
+        let name = (table, Bytes::copy_from_slice(key));
+        state.readable(&name)?;
+        Ok(state.rows.get(&name).cloned())
     }
 
     fn scan(
@@ -135,7 +191,8 @@ impl KvBackend for MemBackend {
         let state = self.alive()?;
         let found = state.rows.range((from, Bound::Unbounded));
         let found = found.take_while(|((found, key), _)| *found == table && key.starts_with(prefix));
-        Ok(found.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+        let found = found.take(limit);
+        found.map(|(name, value)| state.readable(name).map(|()| (name.1.clone(), value.clone()))).collect()
     }
 
     fn commit(&self, batch: WriteBatch) -> Result<(), KvError> {
@@ -160,6 +217,7 @@ impl KvBackend for MemBackend {
     }
 
     fn sync(&self) -> Result<(), KvError> {
+        self.faults.wait_for_sync();
         let mut state = self.writable()?;
         self.faults.begin().map_err(|_| KvError::Closed)?;
         if self.faults.sync_fails() {
@@ -167,7 +225,7 @@ impl KvBackend for MemBackend {
             let source = io::Error::other("planned fault");
             return Err(KvError::Io { what: "syncing the engine".to_owned(), source });
         }
-        state.undo.clear();
+        state.settle();
         state.stats.syncs += 1;
         Ok(())
     }
@@ -178,9 +236,36 @@ impl KvBackend for MemBackend {
 }
 
 impl State {
+    /// What is there survives a power cut.
+    fn settle(&mut self) {
+        self.history.extend(self.undo.drain(..));
+        self.history.drain(..self.history.len().saturating_sub(HISTORY));
+    }
+
+    fn readable(&self, name: &Name) -> Result<(), KvError> {
+        if self.ruined || self.unreadable.contains(name) {
+            return Err(KvError::Corrupt { detail: "planned damage".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn hurt(&mut self, damage: &Damage) {
+        match damage {
+            Damage::Everything => self.ruined = true,
+            Damage::Row(table, key) => drop(self.unreadable.insert((*table, key.clone()))),
+            Damage::GoesBack(commits) => {
+                for _ in 0..*commits {
+                    let Some(undo) = self.undo.pop().or_else(|| self.history.pop_back()) else { return };
+                    take_back(&mut self.rows, undo);
+                }
+            }
+        }
+    }
+
     fn apply(&mut self, batch: WriteBatch) {
         let overwrite = |(table, key, value): (Table, Bytes, Option<Bytes>)| {
             let name = (table, key);
+            self.unreadable.remove(&name);
             let old = replace(&mut self.rows, name.clone(), value);
             (name, old)
         };

@@ -89,6 +89,29 @@ impl MemDisk {
         Self { faults: Faults::default(), state: Arc::new(Mutex::new(self.state().clone())) }
     }
 
+    /// Flips one bit of a file at rest, in one of the files whose names begin with `prefix`: a seed is one choice. Where
+    /// it is: name and offset; none when there are no bytes. Open handles see it, too.
+    pub fn flip_bit(&self, prefix: &str, seed: u64) -> Option<(String, u64)> {
+        let mut state = self.state();
+        let State { names, files, .. } = &mut *state;
+        let mut found: Vec<(&String, u64, usize)> = Vec::new();
+        for (name, id) in names.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix)) {
+            found.extend(files.get(id).map(|file| (name, *id, file.data.len())).filter(|(.., len)| *len > 0));
+        }
+        let mut rng = Rng::new(seed);
+        // Every byte is as likely as any other.
+        let mut at = rng.up_to(found.iter().map(|(.., len)| len).sum::<usize>().checked_sub(1)?);
+        for (name, id, len) in found {
+            if at < len {
+                let byte = files.get_mut(&id).and_then(|file| file.data.get_mut(at))?;
+                *byte ^= 1 << rng.up_to(7);
+                return Some((name.clone(), at as u64));
+            }
+            at -= len;
+        }
+        None
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -268,6 +291,7 @@ impl Disk for MemDisk {
     }
 
     fn sync_dir(&self, dir: &str) -> Result<(), DiskError> {
+        self.faults.wait_for_sync();
         let mut state = self.begin()?;
         if self.faults.sync_fails() {
             return Err(sync_failed(dir));
@@ -306,7 +330,16 @@ impl DiskFile for MemFile {
             return Err(DiskError::PowerLost);
         }
         let fit = bytes.get(..self.disk.faults.take_space(bytes.len())).unwrap_or(bytes);
-        self.with(&mut state, |file| file.data.extend_from_slice(fit))?;
+        let flip = self.disk.faults.flip(fit.len());
+        self.with(&mut state, |file| {
+            let start = file.data.len();
+            file.data.extend_from_slice(fit);
+            if let Some(bit) = flip
+                && let Some(byte) = file.data.get_mut(start + bit / 8)
+            {
+                *byte ^= 1 << (bit % 8);
+            }
+        })?;
         // When power goes now, the system has the bytes but nobody was told: a crash may find them.
         begun.map_err(|_| DiskError::PowerLost)?;
         if fit.len() < bytes.len() {
@@ -325,6 +358,7 @@ impl DiskFile for MemFile {
     }
 
     fn sync(&self) -> Result<(), DiskError> {
+        self.disk.faults.wait_for_sync();
         let mut state = self.disk.begin()?;
         let fails = self.disk.faults.sync_fails();
         self.with(&mut state, |file| {

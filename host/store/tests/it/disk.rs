@@ -198,6 +198,64 @@ fn after_a_failed_sync_only_what_is_written_anew_gets_to_the_disk() {
     assert_eq!(found(&disk.crash(Survives::SyncedOnly), "f").unwrap(), b"0123456789!");
 }
 
+fn bits_that_differ(a: &[u8], b: &[u8]) -> u32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
+}
+
+#[test]
+fn one_bit_flips_at_rest() {
+    let whole = b"0123456789abcdefghij";
+    let mut places = BTreeSet::new();
+    for seed in 0..200 {
+        let disk = twenty();
+        let (name, at) = disk.flip_bit("", seed).unwrap();
+        let found = found(&disk, "f").unwrap();
+        assert_eq!((name.as_str(), bits_that_differ(&found, whole)), ("f", 1));
+        assert_ne!(found[at as usize], whole[at as usize]);
+        places.insert(at);
+    }
+    assert_eq!(places.len(), 20, "every byte is hit: {places:?}");
+    assert_eq!(twenty().flip_bit("other/", 1), None);
+    assert_eq!(MemDisk::new().flip_bit("", 1), None);
+}
+
+#[test]
+fn one_bit_of_the_planned_append_is_stored_wrong() {
+    let disk = MemDisk::new();
+    let file = disk.create("f").unwrap();
+    disk.faults().set_plan(FaultPlan { flip_append: Some(1), ..FaultPlan::default() });
+    for part in [&b"first "[..], b"", b"second", b" third"] {
+        file.append(part).unwrap();
+    }
+    let found = read(&*file);
+    assert_eq!((&found[..6], &found[12..]), (&b"first "[..], &b" third"[..]));
+    assert_eq!(bits_that_differ(&found[6..12], b"second"), 1);
+}
+
+#[test]
+fn a_held_sync_waits_until_it_is_released_or_power_goes() {
+    for power_goes in [false, true] {
+        let disk = twenty();
+        let file = disk.open_append("f").unwrap();
+        disk.faults().hold_syncs();
+        std::thread::scope(|scope| {
+            let sync = scope.spawn(|| file.sync());
+            while disk.faults().waiting_syncs() == 0 {
+                std::thread::yield_now();
+            }
+            assert_eq!(read(&*file).len(), 20, "reads and appends go on meanwhile");
+            file.append(b"k").unwrap();
+            if power_goes {
+                disk.faults().cut_power()
+            } else {
+                disk.faults().release_syncs()
+            }
+            assert_eq!(sync.join().unwrap().is_err(), power_goes);
+        });
+    }
+}
+
 #[test]
 fn a_snapshot_is_an_old_copy_that_lives_on_its_own() {
     let disk = twenty();

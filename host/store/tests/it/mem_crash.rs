@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use numax_store::{
-    FaultPlan, Faults, KvBackend, KvError, MemDisk, Survives, Table, WriteBatch, mem::MemBackend,
+    FaultPlan, Faults, KvBackend, KvError, MemDisk, Survives, Table, WriteBatch,
+    mem::{Damage, MemBackend},
 };
 use proptest::prelude::*;
 
@@ -164,4 +165,33 @@ proptest! {
         let found = contents(&engine.crash(Survives::Chosen(seed)));
         prop_assert!(possible.contains(&found));
     }
+}
+
+#[test]
+fn damage_is_said_or_goes_back_by_whole_commits() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let engine = eight();
+        engine.sync().unwrap();
+        let engine = engine.crash(Survives::SyncedOnly);
+        let damage = engine.damage(seed).unwrap();
+        assert_eq!(eight().damage(seed), Some(damage.clone()), "a seed is one choice");
+        let scan = engine.scan(Table::Rows, Bound::Unbounded, b"", 1000);
+        match &damage {
+            Damage::Everything => {
+                assert!(matches!(scan, Err(KvError::Corrupt { .. })));
+                assert!(matches!(engine.commit(row(9)), Err(KvError::Corrupt { .. })));
+            }
+            Damage::Row(table, key) => {
+                assert!(matches!(engine.get(*table, key), Err(KvError::Corrupt { .. })));
+                assert_eq!(scan.is_err(), *table == Table::Rows);
+                let others = (0..8_u8).filter(|n| key[..] != [*n]);
+                others.for_each(|n| assert!(engine.get(*table, &[n]).unwrap().is_some()));
+            }
+            Damage::GoesBack(commits) => assert_eq!(count(&engine), 8_usize.saturating_sub(*commits)),
+        }
+        seen.insert(format!("{damage:?}").split('(').next().unwrap().to_string());
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert_eq!(MemBackend::new().damage(1), None);
 }
