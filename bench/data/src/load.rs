@@ -104,19 +104,14 @@ pub async fn run(replica: Replica, writers: usize, keys: u64, time: Duration) ->
     let stop = Arc::new(AtomicBool::new(false));
     let before = stats(&replica).await?;
     let (cpu, written, begin) = (machine::cpu_seconds()?, machine::written_bytes()?, Instant::now());
-    let tasks: Vec<_> =
-        (0..writers).map(|n| tokio::spawn(write(replica.clone(), n as u64, keys, stop.clone()))).collect();
+    let writing = tokio::spawn(until(replica.clone(), writers, keys, stop.clone()));
     tokio::time::sleep(time).await;
     stop.store(true, Relaxed);
-    let mut waits = Vec::new();
-    for task in tasks {
-        waits.extend(task.await??);
-    }
+    let waits = writing.await??;
     let (seconds, cpu) = (begin.elapsed().as_secs_f64(), machine::cpu_seconds()? - cpu);
     let after = stats(&replica).await?;
     replica.shutdown().await.map_err(anyhow::Error::msg)?;
-    waits.sort_unstable();
-    let at = |part: f64| waits.get((waits.len() as f64 * part) as usize).copied().unwrap_or(0).into();
+    let at = |part: f64| quantile(&waits, part);
     let ops = waits.len() as f64;
     Ok(Run {
         rate: ops / seconds,
@@ -133,6 +128,25 @@ pub async fn run(replica: Replica, writers: usize, keys: u64, time: Duration) ->
         },
         written: machine::written_bytes()? - written,
     })
+}
+
+/// `writers` tasks increment random counters until they are told to stop. Answers the wait of each operation in
+/// microseconds, sorted.
+pub async fn until(replica: Replica, writers: usize, keys: u64, stop: Arc<AtomicBool>) -> Result<Vec<u32>> {
+    let tasks: Vec<_> =
+        (0..writers).map(|n| tokio::spawn(write(replica.clone(), n as u64, keys, stop.clone()))).collect();
+    let mut waits = Vec::new();
+    for task in tasks {
+        waits.extend(task.await??);
+    }
+    waits.sort_unstable();
+    Ok(waits)
+}
+
+/// The value below which a part of sorted waits lies; 0 of none.
+pub fn quantile(waits: &[u32], part: f64) -> f64 {
+    let at = ((waits.len() as f64 * part) as usize).min(waits.len().saturating_sub(1));
+    waits.get(at).copied().unwrap_or(0).into()
 }
 
 /// One writer; answers the wait of each operation in microseconds.

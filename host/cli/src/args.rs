@@ -147,13 +147,13 @@ pub(crate) struct NodeArgs {
     /// Storage engine: sled, redb, fjall [default: the datastore's; sled for a new one]
     #[arg(long, value_name = "ENGINE")]
     storage: Option<String>,
-    /// Folder of snapshots [default: snapshots in the datastore's folder]
+    /// Folder of snapshots, or s3://BUCKET/PREFIX [default: snapshots in the datastore's folder]
     #[arg(long, value_name = "DIR")]
     snapshot_dir: Option<String>,
     /// Makes a snapshot this often (SIGUSR1 makes one at once) [default: never]
     #[arg(long, value_name = "DURATION")]
     snapshot_interval: Option<String>,
-    /// Snapshots left in the folder after one was made at the interval [default: 5]
+    /// Its own snapshots left after it made one at the interval [default: 5]
     #[arg(long, value_name = "N")]
     snapshot_keep: Option<String>,
     /// Rows kept in memory [default: 65536]

@@ -35,16 +35,16 @@ impl Node {
     /// Starts a node: its cluster if the configuration says `listen` or `peers`, else nothing yet.
     ///
     /// # Errors
-    /// A datastore that cannot be opened, certificates that are missing or do not fit, an address
-    /// that cannot be listened on.
+    /// A datastore that cannot be opened, a place of snapshots that cannot be one, certificates that are missing or do
+    /// not fit, an address that cannot be listened on.
     pub async fn start(config: &NodeConfig) -> Result<Self, NodeError> {
         let datastore = Datastore::new(config);
+        let snapshots = Snapshots::start(config, datastore.clone())?;
         let clustered = config.listen.value.is_some() || !config.peers.value.is_empty();
         let cluster = match clustered {
             true => Some(Arc::new(ClusterHandle::start(config, &datastore).await?)),
             false => None,
         };
-        let snapshots = Snapshots::start(config, datastore.clone());
         Ok(Self { datastore, cluster, snapshots })
     }
 
@@ -56,7 +56,7 @@ impl Node {
         Ok(self.datastore.open().await?.replica.clone())
     }
 
-    /// Makes a snapshot of the datastore in the configured folder. The node goes on meanwhile.
+    /// Makes a snapshot of the datastore where they are configured to go. The node goes on meanwhile.
     ///
     /// # Errors
     /// Why there is none.

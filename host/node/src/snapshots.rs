@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use numax_crdt::NodeId;
 use numax_net::{Credentials, TlsFiles};
-use numax_snapshots::{CreateOptions, Folder, Manifest, quiet};
+use numax_snapshots::{CreateOptions, Location, Manifest, Repository, SnapshotError, quiet};
 
 use crate::NodeError;
 use crate::config::NodeConfig;
@@ -18,7 +18,7 @@ const FOLDER: &str = "snapshots";
 /// Makes snapshots of the node's datastore.
 pub(crate) struct Snapshots {
     datastore: Arc<Datastore>,
-    folder: Folder,
+    repository: Repository,
     keep: usize,
     cluster: Option<String>,
     /// The task that makes them at an interval.
@@ -27,9 +27,32 @@ pub(crate) struct Snapshots {
 
 impl NodeConfig {
     /// Where snapshots go.
+    ///
+    /// # Errors
+    /// What is wrong with the place, or with the variables that say how it is reached.
+    pub fn snapshots(&self) -> Result<Repository, SnapshotError> {
+        self.snapshots_at(&self.snapshot_location())
+    }
+
+    /// Snapshots at another place, reached as those of this node are.
+    ///
+    /// # Errors
+    /// See [`snapshots`](Self::snapshots).
+    pub fn snapshots_at(&self, location: &Location) -> Result<Repository, SnapshotError> {
+        Repository::open(location, &self.aws, &self.snapshot_scratch())
+    }
+
+    /// Where snapshots go, as it was written.
     #[must_use]
-    pub fn snapshots(&self) -> PathBuf {
-        self.snapshot_dir.value.clone().unwrap_or_else(|| self.datastore.value.join(FOLDER))
+    pub fn snapshot_location(&self) -> Location {
+        let default = || Location::Folder(self.datastore.value.join(FOLDER));
+        self.snapshot_dir.value.clone().unwrap_or_else(default)
+    }
+
+    /// A folder of the datastore with room for a snapshot that is on its way.
+    #[must_use]
+    pub fn snapshot_scratch(&self) -> PathBuf {
+        self.datastore.value.join(FOLDER)
     }
 }
 
@@ -51,10 +74,13 @@ pub fn cluster_of(config: &NodeConfig) -> Option<String> {
 
 impl Snapshots {
     /// Begins to make them at the interval, if one is set. Within a tokio runtime.
-    pub(crate) fn start(config: &NodeConfig, datastore: Arc<Datastore>) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// When the place of snapshots cannot be one. Whether it can be reached shows when one is made.
+    pub(crate) fn start(config: &NodeConfig, datastore: Arc<Datastore>) -> Result<Arc<Self>, SnapshotError> {
         let this = Arc::new(Self {
             datastore,
-            folder: Folder::new(config.snapshots()),
+            repository: config.snapshots()?,
             keep: config.snapshot_keep.value.max(1),
             cluster: cluster_of(config),
             task: std::sync::OnceLock::new(),
@@ -63,7 +89,7 @@ impl Snapshots {
             let task = tokio::spawn(this.clone().at_interval(interval.max(Duration::from_secs(1))));
             let _ = this.task.set(task.abort_handle());
         }
-        this
+        Ok(this)
     }
 
     async fn at_interval(self: Arc<Self>, interval: Duration) {
@@ -78,7 +104,7 @@ impl Snapshots {
                 continue;
             }
             match self.create().await {
-                Ok(_) => self.prune().await,
+                Ok(made) => self.prune(&made.node).await,
                 Err(error) => tracing::error!("no snapshot was made: {error}"),
             }
         }
@@ -87,18 +113,19 @@ impl Snapshots {
     /// Makes one now.
     pub(crate) async fn create(&self) -> Result<Manifest, NodeError> {
         let replica = self.datastore.open().await?.replica.clone();
-        let folder = self.folder.clone();
+        let repository = self.repository.clone();
         let options = CreateOptions { cluster: self.cluster.clone(), ..CreateOptions::default() };
-        let made = tokio::task::spawn_blocking(move || folder.create(&replica, &options, &quiet));
+        let made = tokio::task::spawn_blocking(move || repository.create(&replica, &options, &quiet));
         match made.await {
             Ok(made) => Ok(made?.manifest().clone()),
             Err(error) => Err(NodeError::Internal(format!("the snapshot did not end: {error}"))),
         }
     }
 
-    async fn prune(&self) {
-        let (folder, keep) = (self.folder.clone(), self.keep);
-        match tokio::task::spawn_blocking(move || folder.prune(keep)).await {
+    /// Removes this node's oldest: the place may be shared, and what was imported was not made by it.
+    async fn prune(&self, node: &str) {
+        let (repository, keep, node) = (self.repository.clone(), self.keep, node.to_owned());
+        match tokio::task::spawn_blocking(move || repository.prune(keep, Some(&node))).await {
             Ok(Ok(removed)) => {
                 removed.iter().for_each(|id| tracing::info!(id, "an old snapshot was removed"))
             }

@@ -4,7 +4,9 @@ use numax_replica::{Replica, snapshot::Seeder};
 use numax_store::Engine;
 
 use crate::{
-    Folder, Progress, Snapshot, SnapshotError, id,
+    Folder, Progress, Snapshot, SnapshotError,
+    folder::Draft,
+    id,
     manifest::{Counts, Manifest},
 };
 
@@ -29,32 +31,51 @@ impl Folder {
         options: &CreateOptions,
         progress: Progress<'_>,
     ) -> Result<Snapshot, SnapshotError> {
-        let created_ms = id::now_ms();
-        let engine = options.engine.unwrap_or_else(|| replica.engine());
         let draft = self.draft()?;
-        let mut seeder = Seeder::create(draft.path(), engine)?;
-        let mut view = replica.view(seeder.engine())?;
-        let mut counts = Counts::default();
-        while let Some(rows) = view.page()? {
-            for row in rows {
-                counts.add(&row);
-                seeder.put(row)?;
-            }
-            progress(counts.row_bytes, 0);
-        }
-        let facts = view.facts().clone();
-        // It holds the new engine, which must be closed before its files are hashed.
-        drop(view);
-        seeder.finish(&facts)?;
-        let mut manifest = Manifest::new(created_ms, options.cluster.clone(), &facts, counts);
-        manifest.engine = engine.name().to_string();
-        let snapshot = draft.finish(manifest, progress)?;
-        tracing::info!(
-            id = snapshot.manifest.id,
-            rows = counts.rows,
-            bytes = snapshot.manifest.bytes(),
-            "a snapshot was made"
-        );
+        let manifest = write(&draft, replica, options, progress)?;
+        let manifest = draft.seal(manifest, progress)?;
+        let snapshot = draft.publish(manifest)?;
+        told(&snapshot);
         Ok(snapshot)
     }
+}
+
+/// Writes the rows of a datastore into a draft.
+pub(crate) fn write(
+    draft: &Draft,
+    replica: &Replica,
+    options: &CreateOptions,
+    progress: Progress<'_>,
+) -> Result<Manifest, SnapshotError> {
+    let created_ms = id::now_ms();
+    let engine = options.engine.unwrap_or_else(|| replica.engine());
+    let mut seeder = Seeder::create(draft.path(), engine)?;
+    let mut view = replica.view(seeder.engine())?;
+    let mut counts = Counts::default();
+    while let Some(rows) = view.page()? {
+        for row in rows {
+            counts.add(&row);
+            seeder.put(row)?;
+        }
+        progress(counts.row_bytes, 0);
+    }
+    let facts = view.facts().clone();
+    // It holds the new engine, which must be closed before its files are hashed.
+    drop(view);
+    seeder.finish(&facts)?;
+    let mut manifest = Manifest::new(created_ms, options.cluster.clone(), &facts, counts);
+    manifest.engine = engine.name().to_string();
+    Ok(manifest)
+}
+
+/// Says in the log that a snapshot was made.
+pub(crate) fn told(snapshot: &Snapshot) {
+    let manifest = snapshot.manifest();
+    tracing::info!(
+        id = manifest.id,
+        rows = manifest.rows,
+        bytes = manifest.bytes(),
+        place = snapshot.place(),
+        "a snapshot was made"
+    );
 }

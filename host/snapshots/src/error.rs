@@ -110,6 +110,87 @@ pub enum SnapshotError {
         /// The operating system's word.
         detail: String,
     },
+    /// Where snapshots lie is not written right.
+    #[error(transparent)]
+    Location(#[from] crate::LocationError),
+    /// This program was built without object stores.
+    #[error(
+        "{url} is in an object store, and this numax was built without: build it with its feature object-store, or use \
+         a folder"
+    )]
+    NoObjectStores {
+        /// The place.
+        url: String,
+    },
+    /// A variable is wrong.
+    #[error("{name} is wrong: {detail}")]
+    Setting {
+        /// Its name.
+        name: String,
+        /// Why.
+        detail: String,
+    },
+    /// The way to an object store is not encrypted.
+    #[error(
+        "{endpoint} would be reached without encryption: use https://, or say that you want that with allow_http=true in \
+         the URL or AWS_ALLOW_HTTP=true"
+    )]
+    PlainHttp {
+        /// The server.
+        endpoint: String,
+    },
+    /// There is no such bucket.
+    #[error(
+        "there is no bucket {bucket} at {server}; make it, or correct its name, the endpoint or the region"
+    )]
+    NoBucket {
+        /// Its name.
+        bucket: String,
+        /// Where it was looked for.
+        server: String,
+    },
+    /// The object store does not know who asks.
+    #[error(
+        "{server} did not take the credentials ({detail}); check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
+         AWS_SESSION_TOKEN, the region, and this machine's clock"
+    )]
+    Credentials {
+        /// The server.
+        server: String,
+        /// What it said.
+        detail: String,
+    },
+    /// The object store knows who asks, and does not let them.
+    #[error(
+        "{what} is not allowed with these credentials ({detail}); they need s3:ListBucket on the bucket, and \
+         s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on what lies in it"
+    )]
+    Denied {
+        /// What was being done.
+        what: String,
+        /// What the server said.
+        detail: String,
+    },
+    /// The object store cannot be reached.
+    #[error(
+        "{server} cannot be reached: {detail}; check the network, the endpoint and the region, and try again"
+    )]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// What happened to the connection.
+        detail: String,
+    },
+    /// The object store refused for another reason.
+    #[error("{what} failed: {server} said {detail}")]
+    Server {
+        /// What was being done.
+        what: String,
+        /// The server.
+        server: String,
+        /// What it said.
+        detail: String,
+    },
     /// The datastore.
     #[error(transparent)]
     Datastore(#[from] OpenError),

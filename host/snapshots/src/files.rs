@@ -1,11 +1,10 @@
-//! Files of snapshots: hashing them and copying them, checked, on as many threads as there are processors.
+//! Files of snapshots: hashing them and copying them, checked, on several threads.
 //!
 //! A copy begins to write out each chunk as soon as it is made, so that the sync at the end finds little left: syncing
 //! only at the end took one and a half to three times as long as `cp` and `sync`, measured.
 
 use std::{
     fs::{self, File},
-    num::NonZero,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
@@ -21,22 +20,24 @@ use crate::{
     Progress,
     error::{SnapshotError, damaged, failed},
     manifest::{FileEntry, Manifest},
+    source::{FolderSource, Source},
 };
 
 /// Bytes to which one hash applies: large enough that a hash costs nothing, small enough that threads share the work on
 /// one file, and that an error says where.
 pub(crate) const CHUNK: u64 = 4 << 20;
-/// More threads than this only wait for the disk.
-const MAX_THREADS: usize = 4;
+/// Files that are synced at once.
+const SYNCS: usize = 4;
 
 /// Works off `count` pieces on several threads; the first error ends it.
-fn parallel(
+pub(crate) fn parallel(
+    threads: usize,
     count: usize,
     work: impl Fn(usize, &mut Vec<u8>) -> Result<(), SnapshotError> + Sync,
 ) -> Result<(), SnapshotError> {
     let next = AtomicUsize::new(0);
     let failure: Mutex<Option<SnapshotError>> = Mutex::new(None);
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS).min(count.max(1));
+    let threads = threads.clamp(1, count.max(1));
     let run = || {
         let mut buffer = Vec::new();
         loop {
@@ -68,47 +69,46 @@ struct Piece<'a> {
 
 impl Piece<'_> {
     /// Reads it and answers its hash.
-    fn read(&self, root: &Path, buffer: &mut Vec<u8>) -> Result<blake3::Hash, SnapshotError> {
-        let path = root.join(self.name);
-        let file = File::open(&path).map_err(failed("opening", &path))?;
+    fn read(&self, from: &dyn Source, buffer: &mut Vec<u8>) -> Result<blake3::Hash, SnapshotError> {
         buffer.resize(self.len, 0);
-        file.read_exact_at(buffer, self.offset).map_err(failed("reading", &path))?;
+        from.read(self.name, self.offset, buffer)?;
         Ok(blake3::hash(buffer))
     }
 
     /// Reads it and compares.
-    fn verify(&self, root: &Path, buffer: &mut Vec<u8>) -> Result<(), SnapshotError> {
-        let hash = self.read(root, buffer)?;
+    fn verify(&self, from: &dyn Source, buffer: &mut Vec<u8>) -> Result<(), SnapshotError> {
+        let hash = self.read(from, buffer)?;
         if self.hash.is_some_and(|want| *want == *hash.to_hex()) {
             return Ok(());
         }
-        let (from, to) = (self.offset, self.offset + self.len as u64);
-        let path = root.join(self.name);
+        let (start, end) = (self.offset, self.offset + self.len as u64);
         Err(damaged(
-            path.display(),
-            format!("bytes {from} to {to} do not have the hash that the manifest tells"),
+            from.name_of(self.name),
+            format!("bytes {start} to {end} do not have the hash that the manifest tells"),
         ))
     }
 }
 
+/// Compares the lengths of all files of a manifest.
+pub(crate) fn check_lengths(manifest: &Manifest, from: &dyn Source) -> Result<(), SnapshotError> {
+    for (file, found) in manifest.files.iter().zip(from.lengths(&manifest.files)?) {
+        match found {
+            Some(found) if found == file.bytes => {}
+            Some(found) => {
+                let detail = format!("it has {found} bytes and should have {}", file.bytes);
+                return Err(damaged(from.name_of(&file.name), detail));
+            }
+            None => return Err(damaged(from.name_of(&file.name), "it is missing")),
+        }
+    }
+    Ok(())
+}
+
 /// The pieces of all files of a manifest, checked for their lengths.
-fn pieces<'a>(manifest: &'a Manifest, root: &Path) -> Result<Vec<Piece<'a>>, SnapshotError> {
+fn pieces<'a>(manifest: &'a Manifest, from: &dyn Source) -> Result<Vec<Piece<'a>>, SnapshotError> {
+    check_lengths(manifest, from)?;
     let mut out = Vec::new();
     for file in &manifest.files {
-        let path = root.join(&file.name);
-        let found = match fs::metadata(&path) {
-            Ok(found) => found.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(damaged(path.display(), "it is missing"));
-            }
-            Err(error) => return Err(failed("reading", &path)(error)),
-        };
-        if found != file.bytes {
-            return Err(damaged(
-                path.display(),
-                format!("it has {found} bytes and should have {}", file.bytes),
-            ));
-        }
         for (hash, offset) in file.chunks.iter().zip((0..).step_by(step(manifest.chunk_bytes))) {
             let len = manifest.chunk_bytes.min(file.bytes - offset);
             let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -123,18 +123,18 @@ fn step(chunk_bytes: u64) -> usize {
 }
 
 /// Counts bytes for a [`Progress`].
-struct Meter<'a> {
+pub(crate) struct Meter<'a> {
     done: AtomicU64,
     total: u64,
     progress: Progress<'a>,
 }
 
 impl<'a> Meter<'a> {
-    fn new(total: u64, progress: Progress<'a>) -> Self {
+    pub(crate) fn new(total: u64, progress: Progress<'a>) -> Self {
         Self { done: AtomicU64::new(0), total, progress }
     }
 
-    fn add(&self, bytes: usize) {
+    pub(crate) fn add(&self, bytes: usize) {
         let done = self.done.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         (self.progress)(done, self.total);
     }
@@ -158,9 +158,10 @@ pub(crate) fn hash(root: &Path, progress: Progress<'_>) -> Result<Vec<FileEntry>
     }
     let meter = Meter::new(files.iter().map(|file| file.bytes).sum(), progress);
     let hashes: Vec<Mutex<String>> = pieces.iter().map(|_| Mutex::default()).collect();
-    parallel(pieces.len(), |piece, buffer| {
+    let from = FolderSource(root.to_path_buf());
+    parallel(from.threads(), pieces.len(), |piece, buffer| {
         let (Some(piece), Some(slot)) = (pieces.get(piece), hashes.get(piece)) else { return Ok(()) };
-        let hash = piece.read(root, buffer)?;
+        let hash = piece.read(&from, buffer)?;
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = hash.to_hex().to_string();
         meter.add(piece.len);
         Ok(())
@@ -175,12 +176,16 @@ pub(crate) fn hash(root: &Path, progress: Progress<'_>) -> Result<Vec<FileEntry>
 }
 
 /// Reads all files of a manifest and compares them.
-pub(crate) fn verify(manifest: &Manifest, root: &Path, progress: Progress<'_>) -> Result<(), SnapshotError> {
-    let pieces = pieces(manifest, root)?;
+pub(crate) fn verify(
+    manifest: &Manifest,
+    from: &dyn Source,
+    progress: Progress<'_>,
+) -> Result<(), SnapshotError> {
+    let pieces = pieces(manifest, from)?;
     let meter = Meter::new(manifest.bytes(), progress);
-    parallel(pieces.len(), |piece, buffer| {
+    parallel(from.threads(), pieces.len(), |piece, buffer| {
         let Some(piece) = pieces.get(piece) else { return Ok(()) };
-        piece.verify(root, buffer)?;
+        piece.verify(from, buffer)?;
         meter.add(piece.len);
         Ok(())
     })
@@ -190,7 +195,7 @@ pub(crate) fn verify(manifest: &Manifest, root: &Path, progress: Progress<'_>) -
 /// afterwards is synced, with its names.
 pub(crate) fn copy(
     manifest: &Manifest,
-    from: &Path,
+    from: &dyn Source,
     to: &Path,
     progress: Progress<'_>,
 ) -> Result<(), SnapshotError> {
@@ -206,7 +211,7 @@ pub(crate) fn copy(
         made.push((path, file));
     }
     let meter = Meter::new(manifest.bytes(), progress);
-    parallel(pieces.len(), |piece, buffer| {
+    parallel(from.threads(), pieces.len(), |piece, buffer| {
         let Some(piece) = pieces.get(piece) else { return Ok(()) };
         piece.verify(from, buffer)?;
         let path = to.join(piece.name);
@@ -216,7 +221,7 @@ pub(crate) fn copy(
         meter.add(piece.len);
         Ok(())
     })?;
-    parallel(made.len(), |index, _| match made.get(index) {
+    parallel(SYNCS, made.len(), |index, _| match made.get(index) {
         Some((path, file)) => file.sync_all().map_err(failed("syncing", path)),
         None => Ok(()),
     })?;
@@ -264,7 +269,7 @@ pub(crate) fn walk(dir: &Path) -> Result<Vec<PathBuf>, SnapshotError> {
 /// Syncs all files below a directory, and all names.
 pub(crate) fn sync_all(dir: &Path) -> Result<(), SnapshotError> {
     let files = walk(dir)?;
-    parallel(files.len(), |index, _| match files.get(index) {
+    parallel(SYNCS, files.len(), |index, _| match files.get(index) {
         Some(path) => File::open(path).and_then(|file| file.sync_all()).map_err(failed("syncing", path)),
         None => Ok(()),
     })?;

@@ -1,18 +1,21 @@
-//! A folder of snapshots, and one snapshot of it.
+//! A folder of snapshots.
 
 use std::{
     fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::{
-    Progress,
+    Found, Progress, Snapshot,
     error::{SnapshotError, failed},
     files, id,
     manifest::{self, Manifest},
+    shelf::Shelf,
+    source::FolderSource,
 };
 
 /// What names of snapshots begin with while they are made.
@@ -24,22 +27,6 @@ const LOCK: &str = ".lock";
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
-}
-
-/// What lies in a folder.
-#[derive(Debug)]
-pub struct Found {
-    /// The snapshot's name.
-    pub id: String,
-    /// The snapshot, or why it cannot be used.
-    pub snapshot: Result<Snapshot, SnapshotError>,
-}
-
-/// A whole snapshot. Its files were not looked at yet.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    pub(crate) path: PathBuf,
-    pub(crate) manifest: Manifest,
 }
 
 /// The right to write to a folder, and the place where a snapshot is made. Removes what is left there when dropped.
@@ -67,65 +54,24 @@ impl Folder {
     /// # Errors
     /// When the folder cannot be read; that it does not exist is no error.
     pub fn list(&self) -> Result<Vec<Found>, SnapshotError> {
-        let entries = match fs::read_dir(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed("listing", &self.path))?,
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(failed("listing", &self.path))?;
-            let Some(id) = entry.file_name().to_str().filter(|id| id::is_valid(id)).map(str::to_owned) else {
-                continue;
-            };
-            if entry.path().join(manifest::FILE).exists() {
-                found.push(Found { id, snapshot: Snapshot::open(&entry.path()) });
-            }
-        }
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(found)
+        Shelf::list(self)
     }
 
-    /// The snapshot whose id is or begins with `id`; `latest` is the newest one.
+    /// The snapshot whose id is or begins with `id`; `latest` is the newest one that is not damaged.
     ///
     /// # Errors
     /// [`SnapshotError::NotFound`], [`SnapshotError::Ambiguous`], or why the one that was found cannot be used.
     pub fn find(&self, id: &str) -> Result<Snapshot, SnapshotError> {
-        let mut fitting = self.list()?;
-        if id == "latest" {
-            fitting.retain(|found| found.snapshot.is_ok());
-            fitting.drain(..fitting.len().saturating_sub(1));
-        } else if fitting.iter().any(|found| found.id == id) {
-            fitting.retain(|found| found.id == id);
-        } else {
-            fitting.retain(|found| !id.is_empty() && found.id.starts_with(id));
-        }
-        let names: Vec<&str> = fitting.iter().map(|found| found.id.as_str()).collect();
-        match names.len() {
-            0 => Err(SnapshotError::NotFound { id: id.to_string(), folder: self.path.display().to_string() }),
-            1 => fitting.remove(0).snapshot,
-            _ => Err(SnapshotError::Ambiguous { id: id.to_string(), found: names.join(", ") }),
-        }
+        Shelf::find(self, id)
     }
 
-    /// Removes the oldest snapshots until `keep` are left; damaged ones neither count nor go. Answers what was removed.
+    /// Removes the oldest snapshots until `keep` are left, and answers what was removed. With a node named, only those
+    /// that it made count and go; damaged ones do neither.
     ///
     /// # Errors
     /// When one cannot be removed.
-    pub fn prune(&self, keep: usize) -> Result<Vec<String>, SnapshotError> {
-        let mut found = self.list()?;
-        found.retain(|found| found.snapshot.is_ok());
-        found.truncate(found.len().saturating_sub(keep));
-        let mut removed = Vec::new();
-        for found in found {
-            // First out of the list, then file by file: nobody sees half a snapshot.
-            let (path, gone) =
-                (self.path.join(&found.id), self.path.join(format!("{TEMPORARY}{}", found.id)));
-            fs::rename(&path, &gone).map_err(failed("renaming", &path))?;
-            files::sync_dir(&self.path)?;
-            fs::remove_dir_all(&gone).map_err(failed("removing", &gone))?;
-            removed.push(found.id);
-        }
-        Ok(removed)
+    pub fn prune(&self, keep: usize, node: Option<&str>) -> Result<Vec<String>, SnapshotError> {
+        Shelf::prune(self, keep, node)
     }
 
     /// Begins to make a snapshot. Removes what others left that were interrupted.
@@ -153,19 +99,55 @@ impl Folder {
     }
 }
 
+impl Shelf for Folder {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn ids(&self) -> Result<Vec<String>, SnapshotError> {
+        let entries = match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("listing", &self.path))?,
+        };
+        let mut ids = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed("listing", &self.path))?;
+            let Some(id) = entry.file_name().to_str().filter(|id| id::is_valid(id)).map(str::to_owned) else {
+                continue;
+            };
+            if entry.path().join(manifest::FILE).exists() {
+                ids.push(id);
+            }
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    fn load(&self, id: &str) -> Result<Snapshot, SnapshotError> {
+        Snapshot::open(&self.path.join(id))
+    }
+
+    fn remove(&self, id: &str) -> Result<(), SnapshotError> {
+        // First out of the list, then file by file: nobody sees half a snapshot.
+        let (path, gone) = (self.path.join(id), self.path.join(format!("{TEMPORARY}{id}")));
+        fs::rename(&path, &gone).map_err(failed("renaming", &path))?;
+        files::sync_dir(&self.path)?;
+        fs::remove_dir_all(&gone).map_err(failed("removing", &gone))
+    }
+}
+
 impl Draft {
     /// Where to write.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Hashes and syncs what was written, completes the manifest, and gives the snapshot its name. A manifest that has
-    /// an id keeps it.
-    pub(crate) fn finish(
-        self,
+    /// Hashes and syncs what was written, and completes the manifest. One that has an id keeps it.
+    pub(crate) fn seal(
+        &self,
         mut manifest: Manifest,
         progress: Progress<'_>,
-    ) -> Result<Snapshot, SnapshotError> {
+    ) -> Result<Manifest, SnapshotError> {
         files::sync_all(&self.path)?;
         manifest.chunk_bytes = files::CHUNK;
         manifest.files = files::hash(&self.path, progress)?;
@@ -173,7 +155,7 @@ impl Draft {
             manifest.id = id::new(manifest.created_ms, &manifest.content());
         }
         manifest.seal();
-        self.publish(manifest)
+        Ok(manifest)
     }
 
     /// Gives the snapshot that lies here, complete and synced but for its manifest, its name.
@@ -186,7 +168,7 @@ impl Draft {
         }
         fs::rename(&self.path, &path).map_err(failed("renaming", &self.path))?;
         files::sync_dir(&self.folder)?;
-        Ok(Snapshot { path, manifest })
+        Ok(Snapshot { source: Arc::new(FolderSource(path)), manifest })
     }
 }
 
@@ -194,35 +176,5 @@ impl Drop for Draft {
     fn drop(&mut self) {
         // After success there is nothing under this name any more.
         let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
-impl Snapshot {
-    /// The snapshot in a folder of its own.
-    ///
-    /// # Errors
-    /// When there is none, or its manifest is damaged or of a newer program.
-    pub fn open(path: &Path) -> Result<Self, SnapshotError> {
-        Ok(Self { path: path.to_path_buf(), manifest: Manifest::load(path)? })
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What it is.
-    #[must_use]
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// Reads every file and compares it with the manifest. Blocks.
-    ///
-    /// # Errors
-    /// [`SnapshotError::Damaged`] names the first file that differs.
-    pub fn verify(&self, progress: Progress<'_>) -> Result<(), SnapshotError> {
-        files::verify(&self.manifest, &self.path, progress)
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const FILE: &str = "manifest.json";
 /// The format that this program writes; it reads this one and those before.
 pub(crate) const FORMAT: u32 = 1;
 /// Bounds what is read: the chunks of some 20 TB.
-const MAX_BYTES: u64 = 512 << 20;
+pub(crate) const MAX_BYTES: u64 = 512 << 20;
 
 /// What a snapshot is. Numbers beyond 2^53 are text, because other programs' JSON has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -121,7 +121,7 @@ impl Snapshot {
             }
             seeder.finish(&facts)?;
         } else {
-            files::copy(manifest, &self.path, staging, progress)?;
+            files::copy(manifest, &*self.source, staging, progress)?;
         }
         if other_node {
             let engine = numax_store::open(engine, &staging.join("rows"))?;

@@ -67,7 +67,7 @@ impl Snapshot {
             copy: copy.to_path_buf(),
         };
         fs::create_dir_all(copy).map_err(failed("creating", copy))?;
-        files::copy(&self.manifest, &self.path, copy, progress)?;
+        files::copy(&self.manifest, &*self.source, copy, progress)?;
         rows.engine = Some(numax_store::open(engine, &copy.join("rows"))?);
         Ok(rows)
     }

@@ -8,4 +8,6 @@ mod policy;
 mod program;
 mod run;
 mod snapshot;
+#[cfg(feature = "object-store")]
+mod snapshot_bucket;
 mod usage;

@@ -35,7 +35,12 @@ impl From<Output> for Ended {
 
 /// Runs to the end.
 pub fn run(folder: &Path, args: &[&str]) -> Ended {
-    numax(folder).args(args).output().unwrap().into()
+    run_with(folder, args, &[])
+}
+
+/// The same with variables.
+pub fn run_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ended {
+    numax(folder).args(args).envs(variables.iter().copied()).output().unwrap().into()
 }
 
 impl Ended {
@@ -60,9 +65,20 @@ pub struct Running {
 
 impl Running {
     pub fn start(folder: &Path, name: &str, args: &[&str]) -> Self {
+        Self::with(folder, name, args, &[])
+    }
+
+    /// The same with variables.
+    pub fn with(folder: &Path, name: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = std::fs::File::create(&log).unwrap();
-        let child = numax(folder).args(args).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        let child = numax(folder)
+            .args(args)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .unwrap();
         Self { child, log }
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use numax_policy::toml_reader::{Section, Value};
+use numax_snapshots::Location;
 
 use super::ModuleConfig;
 use super::keys::{KEYS, Key, Shape};
@@ -65,7 +66,9 @@ fn words(key: &Key, value: &Value<'_>, folder: &Path) -> Option<Vec<String>> {
         return Some(vec![value.integer(0..=u64::from(u32::MAX))?.to_string()]);
     }
     let text = value.string()?.text;
-    Some(vec![if key.path { folder.join(text).to_string_lossy().into_owned() } else { text }])
+    // A URL counts from nowhere.
+    let relative = key.path && !Location::is_url(&text);
+    Some(vec![if relative { folder.join(text).to_string_lossy().into_owned() } else { text }])
 }
 
 fn module(value: &Value<'_>, folder: &Path) -> Option<ModuleConfig> {

@@ -22,7 +22,7 @@ pub struct Key {
     pub flag: &'static str,
     /// How many values.
     pub shape: Shape,
-    /// True for paths, which count from the file's folder when they stand in a file.
+    /// True for paths, which count from the file's folder when they stand in a file and are no URL.
     pub path: bool,
 }
 
@@ -64,7 +64,7 @@ pub const INTERVAL: Key = key("storage", "interval", "NX_STORAGE_INTERVAL", "--s
 pub const CACHE_ROWS: Key = key("storage", "cache_rows", "NX_CACHE_ROWS", "--cache-rows");
 /// Bytes of the log.
 pub const OP_LOG_BUDGET: Key = key("storage", "op_log_budget", "NX_OP_LOG_BUDGET", "--op-log-budget");
-/// Folder of snapshots.
+/// Folder or bucket of snapshots.
 pub const SNAPSHOT_DIR: Key = path("storage", "snapshot_dir", "NX_SNAPSHOT_DIR", "--snapshot-dir");
 /// Time between snapshots that the node makes by itself.
 pub const SNAPSHOT_INTERVAL: Key =

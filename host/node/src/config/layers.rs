@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use numax_policy::toml_reader;
 use numax_policy::toml_report::{Issue, TomlError};
+use numax_snapshots::AwsVariables;
 
 use super::file::{self, Entry, FileLayer};
 use super::keys::{self, Key, Shape};
@@ -22,6 +23,8 @@ pub struct Inputs {
     pub flags: BTreeMap<&'static str, Vec<String>>,
     /// Environment variables.
     pub variables: BTreeMap<String, String>,
+    /// Those that say how object stores are reached: apart, because they hold secrets.
+    pub aws: AwsVariables,
 }
 
 /// Loads and checks everything.
@@ -96,6 +99,7 @@ impl Resolver<'_> {
             shutdown_timeout: self.one(&keys::SHUTDOWN_TIMEOUT, Duration::from_secs(10))?,
             log_level: self.one(&keys::LOG_LEVEL, LogLevel::Info)?,
             log_format: self.one(&keys::LOG_FORMAT, LogFormat::Text)?,
+            aws: self.inputs.aws.clone(),
             modules: self.layer.modules.clone(),
         })
     }

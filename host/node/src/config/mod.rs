@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use numax_policy::toml_report::TomlError;
+use numax_snapshots::{AwsVariables, Location};
 
 pub use layers::{Inputs, load};
 pub use values::{Address, ByteSize, Durability, Engine, LogFormat, LogLevel};
@@ -118,10 +119,10 @@ pub struct NodeConfig {
     /// Bytes of log that may be kept for nodes that lack them.
     pub op_log_budget: Setting<ByteSize>,
     /// Where snapshots go; none: `snapshots` in the datastore's folder.
-    pub snapshot_dir: Setting<Option<PathBuf>>,
+    pub snapshot_dir: Setting<Option<Location>>,
     /// How often the node makes one by itself; none: never.
     pub snapshot_interval: Setting<Option<Duration>>,
-    /// How many are left in the folder after the node made one by itself.
+    /// How many of its own are left after the node made one by itself.
     pub snapshot_keep: Setting<usize>,
     /// Where HTTP modules are served.
     pub http: Setting<SocketAddr>,
@@ -135,6 +136,8 @@ pub struct NodeConfig {
     pub log_level: Setting<LogLevel>,
     /// How it is logged.
     pub log_format: Setting<LogFormat>,
+    /// How object stores are reached, and with what credentials.
+    pub aws: AwsVariables,
     /// Modules of the file.
     pub modules: Vec<ModuleConfig>,
 }

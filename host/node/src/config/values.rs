@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use numax_policy::text;
+use numax_snapshots::{Location, LocationError};
 
 /// A type that reads itself from a flag, a variable or a string of the file.
 pub(crate) trait FromText: Sized {
@@ -21,6 +22,12 @@ impl FromText for String {
 impl FromText for PathBuf {
     fn from_text(text: &str) -> Result<Self, String> {
         String::from_text(text).map(Self::from)
+    }
+}
+
+impl FromText for Location {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: LocationError| error.to_string())
     }
 }
 

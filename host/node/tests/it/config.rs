@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use numax_node::config::keys::{KEYS, Shape};
 use numax_node::config::{ConfigError, Durability, Inputs, NodeConfig, Source, load};
+use numax_snapshots::Location;
 
 const ALL: &str = r#"
 [network]
@@ -59,6 +60,7 @@ fn inputs(flags: &[(&'static str, &str)], variables: &[(&str, &str)], file: Opti
         file,
         flags: flags.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect(),
         variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        ..Inputs::default()
     }
 }
 
@@ -73,7 +75,7 @@ fn the_file_knows_every_setting() {
     assert_eq!(config.datastore.value, folder.path().join("data"));
     assert_eq!(config.datastore.source, Source::File { path: file, line: 12 });
     assert_eq!(config.durability.value, Durability::Fsync);
-    assert_eq!(config.snapshot_dir.value, Some(folder.path().join("snapshots")));
+    assert_eq!(config.snapshot_dir.value, Some(Location::Folder(folder.path().join("snapshots"))));
     assert_eq!(config.allowed_peers.value, Some(Vec::new()));
     assert_eq!(config.peers.value.len(), 2);
     assert_eq!(config.modules[0].path, folder.path().join("shop.wasm"));
@@ -116,6 +118,21 @@ fn lists_come_repeated_or_with_commas() {
     flags.insert("--peer", vec!["a:1".to_owned(), "b:2, c:3".to_owned()]);
     let config = load(&Inputs { flags, ..Inputs::default() }).unwrap();
     assert_eq!(config.peers.value, ["a:1", "b:2", "c:3"]);
+}
+
+#[test]
+fn snapshots_may_go_to_a_bucket_and_its_secrets_are_not_shown() {
+    let config = from_file("[storage]\nsnapshot_dir = \"s3://backups/a?region=eu-1\"\n").unwrap();
+    let Some(Location::Bucket(url)) = &config.snapshot_dir.value else { panic!("{:?}", config.snapshot_dir) };
+    assert_eq!((url.to_string().as_str(), url.region.as_deref()), ("s3://backups/a", Some("eu-1")));
+    let wrong = from_file("[storage]\nsnapshot_dir = \"gs://backups\"\n").unwrap_err().to_string();
+    assert!(
+        wrong.contains("`storage.snapshot_dir`: gs:// is not known") && wrong.contains(":2:16"),
+        "{wrong}"
+    );
+    let aws = [("AWS_SECRET_ACCESS_KEY", "hush")].into_iter().collect();
+    let inputs = Inputs { aws, ..inputs(&[], &[], None) };
+    assert!(!format!("{inputs:?} {:?}", load(&inputs).unwrap()).contains("hush"));
 }
 
 #[test]

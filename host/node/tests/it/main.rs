@@ -5,4 +5,5 @@
 mod cluster;
 mod config;
 mod duplicate;
+mod snapshot;
 mod world;

@@ -9,6 +9,7 @@ use numax_net::ca::{self, CaOptions, IssueOptions};
 use numax_node::config::{Inputs, load};
 use numax_node::{Node, NodeError};
 use numax_replica::{CommitError, Draft, Replica};
+use numax_snapshots::AwsVariables;
 
 /// A folder with one authority.
 pub struct World {
@@ -47,6 +48,16 @@ impl Running {
         peers: &[&Self],
         flags: &[(&'static str, &str)],
     ) -> Result<Self, NodeError> {
+        Self::with_store(datastore, peers, flags, AwsVariables::default()).await
+    }
+
+    /// The same with what an object store wants to know.
+    pub async fn with_store(
+        datastore: &Path,
+        peers: &[&Self],
+        flags: &[(&'static str, &str)],
+        aws: AwsVariables,
+    ) -> Result<Self, NodeError> {
         let mut all: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         all.insert("--listen", vec!["127.0.0.1:0".into()]);
         all.insert("--datastore-path", vec![datastore.display().to_string()]);
@@ -56,7 +67,7 @@ impl Running {
         }
         let none = datastore.with_extension("toml");
         std::fs::write(&none, "").unwrap();
-        let config = load(&Inputs { file: Some(none), flags: all, ..Inputs::default() }).unwrap();
+        let config = load(&Inputs { file: Some(none), flags: all, aws, ..Inputs::default() }).unwrap();
         let node = Node::start(&config).await?;
         let replica = node.open().await?;
         Ok(Self { node, replica })

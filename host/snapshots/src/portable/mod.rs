@@ -30,6 +30,7 @@ use crate::{
     Folder, Progress, Snapshot, SnapshotError,
     error::{damaged, failed},
     files,
+    folder::Draft,
     manifest::{Counts, Manifest},
 };
 
@@ -310,30 +311,45 @@ impl Folder {
         engine: Option<Engine>,
         progress: Progress<'_>,
     ) -> Result<Snapshot, SnapshotError> {
-        let input = File::open(file).map_err(failed("opening", file))?;
-        let total = input.metadata().map_err(failed("reading", file))?.len();
-        let input = BufReader::with_capacity(1 << 20, input);
-        let mut unpacker = Unpacker::new(input, &file.display().to_string())?;
-        let mut manifest = unpacker.manifest().clone();
-        let engine = engine.map_or_else(|| manifest.engine(), Ok)?;
-        let facts = manifest.facts()?;
-        let path = self.path().join(&manifest.id);
-        if path.exists() {
-            return Err(SnapshotError::Exists { path: path.display().to_string() });
-        }
-        let draft = self.draft()?;
-        files::check_room(draft.path(), manifest.row_bytes)?;
-        let mut seeder = Seeder::create(draft.path(), engine)?;
-        while let Some(rows) = unpacker.chunk()? {
-            for row in rows {
-                seeder.put(row)?;
+        let absent = |id: &str| {
+            let path = self.path().join(id);
+            if path.exists() {
+                return Err(SnapshotError::Exists { path: path.display().to_string() });
             }
-            progress(unpacker.read, total);
-        }
-        seeder.finish(&facts)?;
-        manifest.engine = engine.name().to_string();
-        draft.finish(manifest, &crate::quiet)
+            self.draft()
+        };
+        let (draft, manifest) = unpack_file(file, engine, absent, progress)?;
+        let manifest = draft.seal(manifest, &crate::quiet)?;
+        draft.publish(manifest)
     }
+}
+
+/// Writes the rows of an exported file into a draft, which `begin` makes for the id in the file.
+pub(crate) fn unpack_file(
+    file: &Path,
+    engine: Option<Engine>,
+    begin: impl FnOnce(&str) -> Result<Draft, SnapshotError>,
+    progress: Progress<'_>,
+) -> Result<(Draft, Manifest), SnapshotError> {
+    let input = File::open(file).map_err(failed("opening", file))?;
+    let total = input.metadata().map_err(failed("reading", file))?.len();
+    let input = BufReader::with_capacity(1 << 20, input);
+    let mut unpacker = Unpacker::new(input, &file.display().to_string())?;
+    let mut manifest = unpacker.manifest().clone();
+    let engine = engine.map_or_else(|| manifest.engine(), Ok)?;
+    let facts = manifest.facts()?;
+    let draft = begin(&manifest.id)?;
+    files::check_room(draft.path(), manifest.row_bytes)?;
+    let mut seeder = Seeder::create(draft.path(), engine)?;
+    while let Some(rows) = unpacker.chunk()? {
+        for row in rows {
+            seeder.put(row)?;
+        }
+        progress(unpacker.read, total);
+    }
+    seeder.finish(&facts)?;
+    manifest.engine = engine.name().to_string();
+    Ok((draft, manifest))
 }
 
 #[cfg(test)]

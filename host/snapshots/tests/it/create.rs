@@ -82,7 +82,7 @@ fn a_folder_lists_finds_and_prunes() {
     let left = folder.path().join(".new-1");
     fs::create_dir_all(left.join("rows")).unwrap();
     assert_eq!(folder.list().unwrap().len(), 3);
-    assert_eq!(folder.prune(2).unwrap(), ids[..1]);
+    assert_eq!(folder.prune(2, None).unwrap(), ids[..1]);
     assert_eq!(folder.list().unwrap().len(), 2);
     let open = Open::new(&dir.path().join("data"), 1);
     create(&folder, &open);

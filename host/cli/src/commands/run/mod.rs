@@ -7,13 +7,19 @@ mod signals;
 
 use numax_node::config::{ConfigError, Inputs, LogLevel, NodeConfig, load};
 
+use numax_snapshots::AwsVariables;
+
 use crate::args::RunArgs;
 use crate::exit::{Failure, USAGE};
 use crate::logging;
 
 pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
-    let inputs =
-        Inputs { file: args.config.clone(), flags: args.node.flags(), variables: super::variables() };
+    let inputs = Inputs {
+        file: args.config.clone(),
+        flags: args.node.flags(),
+        variables: super::variables(),
+        aws: AwsVariables::from_env(),
+    };
     let config = load(&inputs).map_err(|error| match error {
         ConfigError::File(error) => Failure::toml(USAGE, error),
         other => Failure::usage(other),

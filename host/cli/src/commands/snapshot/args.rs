@@ -18,8 +18,9 @@ pub(crate) struct Place {
     /// Folder of the datastore [NX_DATASTORE_PATH; default: .numax/data]
     #[arg(long, visible_alias = "data", value_name = "DIR")]
     datastore_path: Option<String>,
-    /// Folder of its snapshots [NX_SNAPSHOT_DIR; default: snapshots in the datastore's folder]
-    #[arg(long, visible_alias = "snapshots", value_name = "DIR")]
+    /// Folder or bucket of its snapshots: a path, or s3://BUCKET/PREFIX [NX_SNAPSHOT_DIR; default: snapshots in the
+    /// datastore's folder]
+    #[arg(long, visible_alias = "snapshots", value_name = "PLACE")]
     snapshot_dir: Option<String>,
     /// Configuration [NX_CONFIG; default: numax.toml here, if it is there]
     #[arg(long, value_name = "FILE")]
@@ -46,6 +47,7 @@ pub(crate) enum SnapshotCommand {
     /// A running node makes its own: at `[storage] snapshot_interval`, and whenever it gets SIGUSR1.
     #[command(after_help = "Examples:\n  \
         numax snapshot create --data ./data\n  \
+        numax snapshot create --data ./data --snapshots 's3://backups/node-1?region=eu-central-1'\n  \
         kill -USR1 $(pidof numax)      the same for a running node, in its [storage] snapshot_dir")]
     Create {
         #[command(flatten)]
@@ -69,9 +71,10 @@ pub(crate) enum SnapshotCommand {
     #[command(after_help = "Examples:\n  \
         numax snapshot restore latest --data ./data\n  \
         numax snapshot restore 20261122T2205 --data ./data      the beginning of an id is enough\n  \
-        numax snapshot restore ./peer/snapshots/ID --data ./new      a new node joins from a peer's snapshot")]
+        numax snapshot restore ./peer/snapshots/ID --data ./new      a new node joins from a peer's snapshot\n  \
+        numax snapshot restore s3://backups/node-1/latest --data ./new      the same from a bucket")]
     Restore {
-        /// Id or its beginning, `latest`, or the folder of a snapshot
+        /// Id or its beginning, `latest`, or the folder or s3:// URL of one snapshot
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]

@@ -2,14 +2,16 @@
 
 mod args;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use numax_net::NodeKey;
 use numax_node::cluster_of;
 use numax_node::config::{ConfigError, Inputs, NodeConfig, load};
 use numax_replica::snapshot::owner;
 use numax_replica::{CoreConfig, Durability, Replica, ReplicaConfig, engine_of};
-use numax_snapshots::{CreateOptions, Folder, Found, Manifest, RestoreOptions, Snapshot, SnapshotError};
+use numax_snapshots::{
+    AwsVariables, CreateOptions, Found, Location, RestoreOptions, Snapshot, SnapshotError,
+};
 use numax_store::{Engine, FsDisk};
 use serde_json::{Value, json};
 
@@ -34,7 +36,12 @@ pub(crate) fn run(args: &SnapshotArgs) -> Result<(), Failure> {
 
 /// The configuration as `numax run` has it, so that both mean the same datastore and folder.
 fn settings(place: &Place) -> Result<NodeConfig, Failure> {
-    let inputs = Inputs { file: place.config.clone(), flags: place.flags(), variables: super::variables() };
+    let inputs = Inputs {
+        file: place.config.clone(),
+        flags: place.flags(),
+        variables: super::variables(),
+        aws: AwsVariables::from_env(),
+    };
     load(&inputs).map_err(|error| match error {
         ConfigError::File(error) => Failure::toml(USAGE, error),
         other => Failure::usage(other),
@@ -53,12 +60,21 @@ fn failed(error: SnapshotError) -> Failure {
     Failure::failed(error)
 }
 
-/// The snapshot that was meant: a folder of its own, or one of the datastore's.
+/// The snapshot that was meant: a folder or a URL of its own, or one of the datastore's.
 fn find(config: &NodeConfig, id: &str) -> Result<Snapshot, Failure> {
+    if Location::is_url(id) {
+        let location: Location = id.parse().map_err(Failure::usage)?;
+        let Some((location, id)) = location.split() else {
+            return Err(Failure::usage(format!(
+                "{id} names no snapshot: write its id, or latest, behind it"
+            )));
+        };
+        return config.snapshots_at(&location).and_then(|there| there.find(&id)).map_err(failed);
+    }
     let path = Path::new(id);
     let snapshot = match path.join("manifest.json").is_file() {
         true => Snapshot::open(path),
-        false => Folder::new(config.snapshots()).find(id),
+        false => config.snapshots().and_then(|there| there.find(id)),
     };
     snapshot.map_err(failed)
 }
@@ -73,6 +89,7 @@ fn create(place: &Place) -> Result<(), Failure> {
             datastore.display()
         )));
     }
+    let repository = config.snapshots().map_err(failed)?;
     let node = NodeKey::load_or_create(datastore).map_err(Failure::failed)?.id();
     let engine = engine_of(datastore).map_err(Failure::failed)?.unwrap_or_default();
     // Whatever the node runs with: what is written while the datastore is open here is little, and should stay.
@@ -80,33 +97,34 @@ fn create(place: &Place) -> Result<(), Failure> {
     let replica = Replica::open(ReplicaConfig { engine, core, ..ReplicaConfig::new(datastore, node) });
     let replica = replica.map_err(Failure::failed)?;
     let meter = Meter::new("writing");
-    let folder = Folder::new(config.snapshots());
     let options = CreateOptions { cluster: cluster_of(&config), ..CreateOptions::default() };
-    let made = folder.create(&replica, &options, &|done, total| meter.at(done, total));
+    let made = repository.create(&replica, &options, &|done, total| meter.at(done, total));
     drop(meter);
     let threads = tokio::runtime::Builder::new_current_thread().build();
     let threads = threads.map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
     let closed = threads.block_on(replica.shutdown());
     let made = made.map_err(failed)?;
     closed.map_err(Failure::failed)?;
-    told(made.path(), made.manifest(), place.json);
+    told(&made, place.json);
     Ok(())
 }
 
 /// Prints a snapshot that was made.
-fn told(path: &Path, manifest: &Manifest, as_json: bool) {
+fn told(snapshot: &Snapshot, as_json: bool) {
+    let manifest = snapshot.manifest();
     if as_json {
-        print_json(&described(path, manifest));
+        print_json(&described(snapshot));
     } else {
         print(&manifest.id);
-        eprintln!("{} rows, {}, in {}", manifest.rows, size(manifest.bytes()), path.display());
+        eprintln!("{} rows, {}, in {}", manifest.rows, size(manifest.bytes()), snapshot.place());
     }
 }
 
-fn described(path: &Path, manifest: &Manifest) -> Value {
+fn described(snapshot: &Snapshot) -> Value {
+    let manifest = snapshot.manifest();
     json!({
         "id": manifest.id,
-        "path": path,
+        "path": snapshot.place(),
         "created_ms": manifest.created_ms,
         "node": manifest.node,
         "epoch": manifest.epoch,
@@ -121,10 +139,10 @@ fn described(path: &Path, manifest: &Manifest) -> Value {
 
 fn list(place: &Place, verify: bool) -> Result<(), Failure> {
     let config = settings(place)?;
-    let folder = Folder::new(config.snapshots());
+    let repository = config.snapshots().map_err(failed)?;
     let mut wrong = false;
     let mut values = Vec::new();
-    for Found { id, snapshot } in folder.list().map_err(failed)? {
+    for Found { id, snapshot } in repository.list().map_err(failed)? {
         let checked = snapshot.and_then(|snapshot| {
             if verify {
                 let meter = Meter::new(&format!("reading {id}"));
@@ -144,7 +162,7 @@ fn list(place: &Place, verify: bool) -> Result<(), Failure> {
                         manifest.epoch
                     ));
                 }
-                values.push(described(snapshot.path(), manifest));
+                values.push(described(&snapshot));
             }
             Err(error) => {
                 wrong = true;
@@ -159,7 +177,7 @@ fn list(place: &Place, verify: bool) -> Result<(), Failure> {
     if place.json {
         print_json(&json!(values));
     } else if values.is_empty() {
-        eprintln!("no snapshots in {}; `numax snapshot create` makes one", folder.path().display());
+        eprintln!("no snapshots in {repository}; `numax snapshot create` makes one");
     }
     if wrong { Err(Failure::said(FAILED)) } else { Ok(()) }
 }
@@ -197,8 +215,9 @@ fn export(id: &str, file: &Path, place: &Place) -> Result<(), Failure> {
     let config = settings(place)?;
     let snapshot = find(&config, id)?;
     let meter = Meter::new("packing");
-    let bytes =
-        snapshot.export(file, &config.snapshots(), &|done, total| meter.at(done, total)).map_err(failed)?;
+    let bytes = snapshot
+        .export(file, &config.snapshot_scratch(), &|done, total| meter.at(done, total))
+        .map_err(failed)?;
     drop(meter);
     if place.json {
         print_json(&json!({ "id": snapshot.manifest().id, "file": file, "bytes": bytes }));
@@ -213,11 +232,10 @@ fn import(file: &Path, place: &Place, storage: Option<&str>) -> Result<(), Failu
     let config = settings(place)?;
     let engine = engine(storage)?;
     let meter = Meter::new("unpacking");
-    let folder = Folder::new(config.snapshots());
-    let made = folder.import(file, engine, &|done, total| meter.at(done, total)).map_err(failed)?;
+    let repository = config.snapshots().map_err(failed)?;
+    let made = repository.import(file, engine, &|done, total| meter.at(done, total)).map_err(failed)?;
     drop(meter);
-    let path: PathBuf = made.path().to_path_buf();
-    told(&path, made.manifest(), place.json);
+    told(&made, place.json);
     if !place.json {
         eprintln!("next:  numax snapshot restore {}", made.manifest().id);
     }
