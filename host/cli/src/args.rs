@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use numax_node::config::keys::{self, Key};
 
 use crate::commands::snapshot::SnapshotArgs;
+use crate::commands::tools::args::{DiffArgs, GetArgs, InspectArgs, KeysArgs, LogArgs, ReplayArgs};
 
 /// Runs WebAssembly components that share state.
 #[derive(Debug, Parser)]
@@ -72,6 +73,39 @@ pub(crate) enum Command {
         numax repair --data ./data\n  \
         numax repair --data ./data --accept-loss")]
     Repair(RepairArgs),
+    /// Shows a key row by row: values, writers, times, tombstones and sizes, in every family
+    ///
+    /// The node must not run; nothing is changed.
+    #[command(after_help = "Examples:\n  \
+        numax inspect demo:visits --data ./data\n  \
+        numax inspect demo:visits --kind gcounter --json")]
+    Inspect(InspectArgs),
+    /// Lists the keys of a datastore
+    ///
+    /// The node must not run; nothing is changed.
+    #[command(after_help = "Examples:\n  numax keys --data ./data\n  numax keys demo: --kind orset --json")]
+    Keys(KeysArgs),
+    /// Prints the value of a key, in every family that has it
+    ///
+    /// The node must not run; nothing is changed.
+    #[command(after_help = "Example:\n  numax get demo:visits --kind gcounter --data ./data")]
+    Get(GetArgs),
+    /// Compares two datastores: what each knows, and the first row that differs, and why
+    ///
+    /// The nodes must not run; nothing is changed. Ends with 0 when they are equal, 1 when they differ, and 2 when they
+    /// could not be compared.
+    #[command(after_help = "Examples:\n  \
+        numax diff ./a ./b\n  \
+        numax diff ./a ./b --all --kind orset --json")]
+    Diff(DiffArgs),
+    /// Shows a datastore's log
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Log(LogArgs),
+    /// Makes a new datastore from a log, with the state that the log leads to
+    #[command(after_help = "Examples:\n  \
+        numax replay log.jsonl ./new\n  \
+        numax replay ./data ./new && numax diff ./data ./new      are the rows what the log says?")]
+    Replay(ReplayArgs),
 }
 
 #[derive(Debug, Args)]

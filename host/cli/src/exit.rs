@@ -72,6 +72,11 @@ impl Failure {
         ExitCode::from(self.code)
     }
 
+    /// The same with another code.
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
     /// The code that the process ends with.
     pub(crate) fn code(&self) -> u8 {
         self.code

@@ -38,6 +38,12 @@ pub fn main() -> ExitCode {
         Command::Snapshot(args) => commands::snapshot::run(&args),
         Command::Migrate(args) => commands::migrate::run(&args),
         Command::Repair(args) => commands::repair::run(&args),
+        Command::Inspect(args) => commands::tools::inspect(&args),
+        Command::Keys(args) => commands::tools::keys(&args),
+        Command::Get(args) => commands::tools::get(&args),
+        Command::Diff(args) => commands::tools::diff(&args),
+        Command::Log(args) => commands::tools::log(&args),
+        Command::Replay(args) => commands::tools::replay(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ pub(crate) mod policy;
 pub(crate) mod repair;
 pub(crate) mod run;
 pub(crate) mod snapshot;
+pub(crate) mod tools;
 
 use serde_json::Value;
 

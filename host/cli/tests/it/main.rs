@@ -10,4 +10,5 @@ mod run;
 mod snapshot;
 #[cfg(feature = "object-store")]
 mod snapshot_bucket;
+mod tools;
 mod usage;

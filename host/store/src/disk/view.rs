@@ -189,3 +189,64 @@ impl DiskFile for ViewFile {
 pub fn copy_dir(from: &Path, to: &Path) -> Result<(), DiskError> {
     super::fs::copy_dir(from, to)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(disk: &ViewDisk, name: &str) -> Vec<u8> {
+        disk.open_append(name).unwrap().read_at(0, 1000).unwrap().to_vec()
+    }
+
+    #[test]
+    fn changes_are_seen_here_and_nowhere_else() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(dir.path().join("log")).unwrap();
+        for (name, text) in [("log/1", "one"), ("log/2", "two"), ("top", "top")] {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        std::fs::write(other.path().join("moved"), "elsewhere").unwrap();
+        let disk = ViewDisk::new(dir.path())
+            .with_place("logs", other.path())
+            .with_place("name", other.path().join("moved"));
+        assert_eq!(
+            (disk.list("log").unwrap(), disk.list("").unwrap()),
+            (vec!["1".into(), "2".into()], vec!["top".into()])
+        );
+        assert_eq!(
+            (all(&disk, "logs/moved"), all(&disk, "name")),
+            (b"elsewhere".to_vec(), b"elsewhere".to_vec())
+        );
+
+        let file = disk.open_append("log/1").unwrap();
+        file.append(b" and more").unwrap();
+        assert_eq!((all(&disk, "log/1"), file.len().unwrap()), (b"one and more".to_vec(), 12));
+        assert_eq!(file.read_at(2, 5).unwrap(), b"e and"[..], "over the end of the file");
+        assert_eq!(file.read_at(12, 5).unwrap(), b""[..]);
+        file.truncate(6).unwrap();
+        assert_eq!(all(&disk, "log/1"), b"one an");
+        file.truncate(2).unwrap();
+        file.append(b"!").unwrap();
+        file.sync().unwrap();
+        assert_eq!(all(&disk, "log/1"), b"on!");
+
+        disk.rename("log/1", "log/2").unwrap();
+        assert_eq!(
+            (all(&disk, "log/2"), disk.list("log").unwrap()),
+            (b"on!".to_vec(), vec!["2".to_string()])
+        );
+        assert!(matches!(disk.open_append("log/1"), Err(DiskError::NotFound { .. })));
+        disk.remove("log/2").unwrap();
+        assert!(matches!(disk.remove("log/2"), Err(DiskError::NotFound { .. })));
+        let made = disk.create("log/2").unwrap();
+        assert!(made.is_empty().unwrap() && matches!(disk.create("log/2"), Err(DiskError::Exists { .. })));
+        disk.create("log/3").unwrap().append(b"x").unwrap();
+        assert_eq!(disk.list("log").unwrap(), ["2", "3"]);
+        assert_eq!(disk.list("logs").unwrap(), ["moved"], "a name that begins alike is another");
+
+        for (name, text) in [("log/1", "one"), ("log/2", "two"), ("top", "top")] {
+            assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), text);
+        }
+        assert!(!dir.path().join("log/3").exists());
+    }
+}
