@@ -182,7 +182,7 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "ENGINE")]
     storage: Option<String>,
     /// Folder of snapshots, or s3://BUCKET/PREFIX [default: snapshots in the datastore's folder]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "PLACE")]
     snapshot_dir: Option<String>,
     /// Makes a snapshot this often (SIGUSR1 makes one at once) [default: never]
     #[arg(long, value_name = "DURATION")]

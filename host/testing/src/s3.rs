@@ -95,16 +95,14 @@ impl S3Server {
         self.folder.path().join("data").join(Self::BUCKET)
     }
 
-    /// Uploads in parts that are open. The server keeps each in a folder of its own, where no list of objects shows it.
+    /// Uploads in parts that are open and have some. The server keeps each in a folder of its own, where no list of
+    /// objects shows it.
     #[must_use]
     pub fn open_uploads(&self) -> usize {
-        let uploads = self.objects().join(".sgwtmp").join("multipart");
-        let Ok(keys) = fs::read_dir(uploads) else { return 0 };
-        let of = |key: fs::DirEntry| {
-            fs::read_dir(key.path())
-                .map_or(0, |open| open.flatten().filter(|open| open.path().is_dir()).count())
-        };
-        keys.flatten().map(of).sum()
+        let below =
+            |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        let keys = below(self.objects().join(".sgwtmp").join("multipart"));
+        keys.flat_map(below).filter(|upload| below(upload.clone()).next().is_some()).count()
     }
 
     /// Ends it, as a crash would.
