@@ -67,6 +67,7 @@ pub async fn increment(draft: &mut Draft, key: &Key) -> Result<()> {
 pub async fn fill(replica: &Replica, keys: u64, bytes: Option<usize>) -> Result<()> {
     const AT_ONCE: u64 = 100;
     let mut draft = Draft::new(replica.reader(), 0);
+    draft.load_inline(true);
     for first in (0..keys).step_by(AT_ONCE as usize) {
         for n in first..keys.min(first + AT_ONCE) {
             match bytes {

@@ -136,6 +136,7 @@ fn serving(settings: &Settings, replica: &Replica, folder: &Folder) -> Result<Se
 async fn fill(replica: &Replica, keys: u64) -> Result<()> {
     const AT_ONCE: u64 = 100;
     let mut draft = Draft::new(replica.reader(), 0);
+    draft.load_inline(true);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     for first in (0..keys).step_by(AT_ONCE as usize) {
         for n in first..keys.min(first + AT_ONCE) {
