@@ -110,14 +110,14 @@ impl Meta {
     /// The epoch goes on after an orderly end, after the end of the process alone, and after a power cut under
     /// `fsync`, because then nothing that left this node is lost. It does not when the datastore was restored or
     /// copied, when the log ends before an orderly end did, when a power cut (under `none` also the end of the
-    /// process) may have taken batches that had left, and with `holes`: when the log's torn end held whole records.
+    /// process) may have taken batches that had left, and for the reason `cut`: when the log's end could not be read.
     pub(crate) fn next(
         previous: Option<&Self>,
         node: NodeId,
         log_end: u64,
         facts: &HostFacts,
         durability: Durability,
-        holes: bool,
+        cut: Option<&'static str>,
     ) -> Result<(Self, Option<&'static str>), OpenError> {
         let Some(old) = previous else { return Ok((Self::begin(node, 0, facts, durability), None)) };
         if old.node != node.to_string() {
@@ -126,8 +126,7 @@ impl Meta {
                 detail: format!("it belongs to node {}, this is node {node}", old.node),
             });
         }
-        let holes = holes.then_some("records behind a torn one were cut off the log");
-        let reason = old.reason_for_new_epoch(log_end, facts).or(holes);
+        let reason = old.reason_for_new_epoch(log_end, facts).or(cut);
         let next = match reason {
             Some(_) => Self::begin(node, old.epoch.saturating_add(1), facts, durability),
             None => Self { nonce: old.nonce.clone(), ..Self::begin(node, old.epoch, facts, durability) },
@@ -218,13 +217,13 @@ mod tests {
         let node = NodeId([1; 32]);
         let old = Meta { nonce: "2a".to_string(), ..meta(Durability::Fsync, None) };
         let (same, reason) =
-            Meta::next(Some(&old), node, 10, &facts("boot", "disk"), Durability::Fsync, false).unwrap();
+            Meta::next(Some(&old), node, 10, &facts("boot", "disk"), Durability::Fsync, None).unwrap();
         assert_eq!((same.epoch, same.origin(node).unwrap().nonce, reason), (4, 42, None));
         let (new, _) =
-            Meta::next(Some(&old), node, 10, &facts("boot", "disk2"), Durability::Fsync, false).unwrap();
+            Meta::next(Some(&old), node, 10, &facts("boot", "disk2"), Durability::Fsync, None).unwrap();
         assert_eq!((new.epoch, new.origin(node).unwrap().nonce), (5, 7));
         let other =
-            Meta::next(Some(&old), NodeId([2; 32]), 10, &facts("boot", "disk"), Durability::Fsync, false);
+            Meta::next(Some(&old), NodeId([2; 32]), 10, &facts("boot", "disk"), Durability::Fsync, None);
         assert!(matches!(other, Err(OpenError::Foreign { .. })));
     }
 }

@@ -26,6 +26,22 @@ pub enum Planted {
     EarlyCollection,
     /// A transfer of state keeps rows that the sender has removed.
     KeptRows,
+    /// A record that is torn at the log's end stays there, and the next stands behind it.
+    KeptTail,
+    /// A damaged record at the log's end passes for a torn one, and for one that nobody was told of.
+    DamageIsTorn,
+    /// A group that could not be appended is answered as if it had been.
+    AnsweredAnyway,
+    /// Batches carry what the wall clock says, also when it was set back.
+    BareClock,
+    /// What is written over a row has a time that does not know of the row's.
+    BlindWrites,
+    /// What an engine holds at the start counts as synced, though the last process may have left that to the system.
+    TrustedEngine,
+    /// Every start begins a new epoch.
+    EpochAtEachStart,
+    /// A node that finds its origin elsewhere goes on writing.
+    TwinWrites,
 }
 
 impl CoreConfig {
@@ -53,26 +69,39 @@ pub(crate) fn innocent(found: Meta, facts: &HostFacts) -> Meta {
     }
 }
 
-/// The disk, or one that forgets to sync.
+/// The disk, or one that forgets to do something to the log's files.
 pub(crate) fn disk(disk: Arc<dyn Disk>, config: &CoreConfig) -> Arc<dyn Disk> {
-    if config.has_bug(Planted::SkippedFsync) { Arc::new(forgetful::Forgetful(disk)) } else { disk }
+    let forgets =
+        Forgets { sync: config.has_bug(Planted::SkippedFsync), truncate: config.has_bug(Planted::KeptTail) };
+    match forgets {
+        Forgets { sync: false, truncate: false } => disk,
+        forgets => Arc::new(forgetful::Forgetful(disk, forgets)),
+    }
+}
+
+/// What a disk forgets.
+#[derive(Debug, Clone, Copy)]
+struct Forgets {
+    sync: bool,
+    truncate: bool,
 }
 
 mod forgetful {
     use bytes::Bytes;
     use numax_store::{Disk, DiskError, DiskFile};
 
-    use super::Arc;
+    use super::{Arc, Forgets};
 
-    /// A disk on which the log's files are never synced.
-    pub(crate) struct Forgetful<T: ?Sized>(pub Arc<T>);
+    /// A disk that forgets to do something to the log's files.
+    pub(super) struct Forgetful<T: ?Sized>(pub Arc<T>, pub Forgets);
 
     fn forgetful(
         name: &str,
         file: Result<Arc<dyn DiskFile>, DiskError>,
+        forgets: Forgets,
     ) -> Result<Arc<dyn DiskFile>, DiskError> {
         let log = name.starts_with(crate::log::DIR);
-        file.map(|file| if log { Arc::new(Forgetful(file)) as Arc<dyn DiskFile> } else { file })
+        file.map(|file| if log { Arc::new(Forgetful(file, forgets)) as Arc<dyn DiskFile> } else { file })
     }
 
     impl Disk for Forgetful<dyn Disk> {
@@ -83,10 +112,10 @@ mod forgetful {
             self.0.create_dir(dir)
         }
         fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
-            forgetful(name, self.0.create(name))
+            forgetful(name, self.0.create(name), self.1)
         }
         fn open_append(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
-            forgetful(name, self.0.open_append(name))
+            forgetful(name, self.0.open_append(name), self.1)
         }
         fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
             self.0.rename(from, to)
@@ -107,10 +136,10 @@ mod forgetful {
             self.0.read_at(offset, len)
         }
         fn sync(&self) -> Result<(), DiskError> {
-            Ok(())
+            if self.1.sync { Ok(()) } else { self.0.sync() }
         }
         fn truncate(&self, len: u64) -> Result<(), DiskError> {
-            self.0.truncate(len)
+            if self.1.truncate { Ok(()) } else { self.0.truncate(len) }
         }
         fn len(&self) -> Result<u64, DiskError> {
             self.0.len()

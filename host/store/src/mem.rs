@@ -70,6 +70,12 @@ impl MemBackend {
         Self { faults, ..Self::default() }
     }
 
+    /// The same engine with faults that it shares with others: after a crash, with the disk beside it.
+    #[must_use]
+    pub fn sharing(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+
     /// The faults, to plan them or to count operations.
     pub fn faults(&self) -> &Faults {
         &self.faults

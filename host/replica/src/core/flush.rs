@@ -39,8 +39,9 @@ struct Plan {
 }
 
 impl State {
-    pub(super) fn new(included: u64) -> Self {
-        Self { included, durable: included, plan: None, frozen_at: included, failure: None }
+    /// An engine that includes `included`, and after a power cut `durable`.
+    pub(super) fn new(included: u64, durable: u64) -> Self {
+        Self { included, durable, plan: None, frozen_at: included, failure: None }
     }
 
     pub(crate) fn durable(&self) -> u64 {

@@ -143,7 +143,7 @@ impl Core {
         if !self.duplicate_origin {
             tracing::error!(origin = %self.origin, "another node writes under this node's origin; local writes stop");
         }
-        self.duplicate_origin = true;
+        self.duplicate_origin = !self.config.has_bug(Planted::TwinWrites);
         out.rejected += 1;
     }
 

@@ -13,6 +13,7 @@ use crate::{
     applied::Applied,
     draft::{LocalBatch, LocalBody, LocalOp, WriterId},
     error::{CommitError, CoreError},
+    planted::Planted,
     rows::{name, staging::StagedRows},
 };
 
@@ -39,7 +40,10 @@ impl Core {
         if self.duplicate_origin {
             return Err(CoreError::Refused(CommitError::DuplicateOrigin));
         }
-        let hlc = self.tip.clock.tick(now_ms);
+        let hlc = match self.config.has_bug(Planted::BareClock) {
+            false => self.tip.clock.tick(now_ms),
+            true => Hlc::from_parts(now_ms, 0),
+        };
         // All of a batch is resolved before any of it is staged: what is refused leaves nothing in the group.
         let mut ops = Vec::with_capacity(batch.ops.len());
         for op in batch.ops {
@@ -123,6 +127,9 @@ impl Core {
                     up: old_up.checked_add(up).ok_or_else(overflow)?,
                     down: old_down.checked_add(down).ok_or_else(overflow)?,
                 }
+            }
+            LocalBody::Register { value } if self.config.has_bug(Planted::BlindWrites) => {
+                Body::Register { hlc, value }
             }
             LocalBody::Register { value } => {
                 Body::Register { hlc: hlc.after(lww_register::written_at(&rows)?.or(floor)), value }

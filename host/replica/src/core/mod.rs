@@ -38,6 +38,7 @@ use crate::{
     forget::{Collector, Members, Receipts},
     log::{Log, LogCursor, LogReader, LogStats},
     meta::Meta,
+    planted::Planted,
     reader::Reader,
     rows::{shared::Shared, staging::Staging},
     snapshot::StateView,
@@ -161,7 +162,7 @@ impl Core {
 
     /// Stops local writes because a live peer says that it writes under this origin.
     pub fn stop_for_duplicate(&mut self) {
-        self.duplicate_origin = true;
+        self.duplicate_origin = !self.config.has_bug(Planted::TwinWrites);
     }
 
     /// Whether the log takes no more writes.

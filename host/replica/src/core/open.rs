@@ -43,7 +43,7 @@ impl Core {
             && meta.node != config.node.to_string()
         {
             // Before the log is touched.
-            Meta::next(previous.as_ref(), config.node, 0, facts, config.durability, false)?;
+            Meta::next(previous.as_ref(), config.node, 0, facts, config.durability, None)?;
         }
         let notes = Notes::load(&*engine, config.node)?;
         let shared = Arc::new(Shared::new(engine, config.cache_rows, config.cache_bytes));
@@ -65,25 +65,31 @@ impl Core {
             staging: Staging::default(),
         };
         let expect = match &previous {
+            Some(_) if config.has_bug(Planted::DamageIsTorn) => End::PowerCut,
             Some(meta) if meta.is_elsewhere(facts) => End::PowerCut,
             Some(Meta { clean_end: Some(end), .. }) => End::Clean(*end),
             Some(_) => End::Killed,
             None => End::New,
         };
-        let (log, holes) =
+        let clean = matches!(expect, End::Clean(_));
+        let (log, cut) =
             log::open(disk.clone(), config.segment_bytes, included, expect, |replayed| match replayed {
                 Replayed::Segment(vector) => replay.segment(&vector),
                 Replayed::Record(end, record) => replay.record(end, record),
             })?;
+        let cut = cut.filter(|_| !config.has_bug(Planted::DamageIsTorn));
         let mut tip = replay.tip;
         log.expose();
 
         let previous = match previous {
             Some(found) if config.has_bug(Planted::DotReuse) => Some(planted::innocent(found, facts)),
+            Some(found) if config.has_bug(Planted::EpochAtEachStart) => {
+                Some(Meta { restored: true, ..found })
+            }
             other => other,
         };
         let (meta, new_epoch) =
-            Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability, holes)?;
+            Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability, cut)?;
         let origin = meta.origin(config.node)?;
         if let Some(reason) = new_epoch {
             tracing::warn!(reason, epoch = meta.epoch, "the datastore goes on in a new epoch");
@@ -103,12 +109,16 @@ impl Core {
             Some((_, bytes)) => StaticMembers::decode(config.node, bytes).map_err(|_| notes::damaged())?,
         };
         // What was replayed may have been lost again by now, unless all of it is synced.
+        // The same goes for the engine: what the last process wrote there and did not sync is there only until the power
+        // goes. So the log stays as it is until the engine is synced once.
+        let trusted = clean || config.has_bug(Planted::TrustedEngine);
+        let durable = if trusted { included } else { log.first() };
         let received = if log.synced() == log.end() { tip.vector.clone() } else { Default::default() };
         shared.vector_mut().clone_from(&tip.vector);
         Ok(Self {
             pending: Pending::new(config.pending_bytes),
             recent: Recent::new(config.recent_bytes),
-            flush: flush::State::new(included),
+            flush: flush::State::new(included, durable),
             config,
             disk,
             shared,

@@ -54,6 +54,14 @@ pub(super) fn parse(bytes: &[u8], position: u64) -> Parsed {
     }
 }
 
+/// Whether the bytes that begin at `position` are one whole frame, whatever its length field says.
+pub(super) fn is_whole(bytes: &[u8], position: u64) -> bool {
+    let Some(([_, _, _, _, sum @ ..], record)) = bytes.split_first_chunk::<FRAME_HEAD>() else {
+        return false;
+    };
+    checksum(position, record) == u32::from_le_bytes(*sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +86,7 @@ mod tests {
             let mut bad = out.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(!matches!(parse(&bad, 7), Parsed::Record(_)), "bit {bit}");
+            assert_eq!(is_whole(&bad, 7), bit < 32, "bit {bit}: a wrong length does not hide a record");
         }
     }
 }

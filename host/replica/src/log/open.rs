@@ -7,7 +7,7 @@ use numax_crdt::VersionVector;
 use numax_store::{Disk, DiskFile};
 
 use super::{
-    DIR,
+    DIR, frame,
     read::{CUT_OFF, LogReader, Scanner, Step, damaged},
     record::{self, Record},
     segment::{self, Header, Segment},
@@ -20,6 +20,11 @@ use crate::error::{CoreError, LogError};
 const TEMPORARY: &str = ".tmp";
 /// Bytes copied at once then.
 const COPY_STEP: usize = 1 << 20;
+
+/// A record was torn, and there were others behind it: of two that were on their way to the disk, the second arrived.
+const HOLES: &str = "records behind a torn one were cut off the log";
+/// A record was torn, or was whole once and is damaged: after a power cut nothing tells the one from the other.
+const TORN: &str = "the log's last record could not be read and was cut off";
 
 struct Found {
     segment: Segment,
@@ -52,14 +57,14 @@ pub(crate) enum Replayed {
 /// Opens the log, or makes it.
 ///
 /// `included` is the position that the engine includes, up to which the log is known to be synced. Everything after it
-/// is given to `replay`. Answers the log, and whether records were cut off that stood behind a torn one.
+/// is given to `replay`. Answers the log, and what was cut off its end if that may have been told to others.
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
     included: u64,
     expect: End,
     mut replay: impl FnMut(Replayed) -> Result<(), CoreError>,
-) -> Result<(Log, bool), CoreError> {
+) -> Result<(Log, Option<&'static str>), CoreError> {
     disk.create_dir(DIR).map_err(LogError::from)?;
     disk.sync_dir("").map_err(LogError::from)?;
     let mut found = find(&disk, included)?;
@@ -68,7 +73,7 @@ pub(crate) fn open(
             return Err(missing(included).into());
         }
         let (file, segment) = writer::create(&disk, 0, &VersionVector::new())?;
-        return Ok((finish(disk, Vec::new(), segment, file, segment_bytes, None), false));
+        return Ok((finish(disk, Vec::new(), segment, file, segment_bytes, None), None));
     };
     let start = found.first().unwrap_or(&last).segment.start;
     if start > included {
@@ -93,12 +98,13 @@ pub(crate) fn open(
             Some((at, detail)) => return Err(damaged(&part.segment, at, detail).into()),
         }
     }
-    let (mut end, mut holes) = (last.end, false);
+    let (mut end, mut cut) = (last.end, None);
     if let Some((at, detail)) = replay_segment(&last, included, &mut replay)? {
-        holes = survey::has_record(&last.file, last.segment.start, at - last.segment.start)?;
+        let holes = survey::has_record(&last.file, last.segment.start, at - last.segment.start)?;
         let torn = match expect {
             End::Clean(_) => !clean,
-            End::Killed => detail == CUT_OFF && !holes,
+            // A process ends in the middle of a write, and then the bytes end, too.
+            End::Killed => detail == CUT_OFF && !holes && !is_whole(&last, at)?,
             End::PowerCut | End::New => true,
         };
         if at < included || !torn {
@@ -114,9 +120,16 @@ pub(crate) fn open(
         last.file.truncate(at - last.segment.start).map_err(LogError::from)?;
         last.file.sync().map_err(LogError::from)?;
         end = at;
+        cut = matches!(expect, End::PowerCut).then_some(if holes { HOLES } else { TORN });
     }
     let before = found.into_iter().map(|part| Arc::new(part.segment)).collect();
-    Ok((finish(disk, before, last.segment, last.file, segment_bytes, Some(end)), holes))
+    Ok((finish(disk, before, last.segment, last.file, segment_bytes, Some(end)), cut))
+}
+
+/// Whether the last bytes are a whole record whose length is damaged.
+fn is_whole(last: &Found, at: u64) -> Result<bool, LogError> {
+    let len = usize::try_from(last.end - at).unwrap_or(usize::MAX);
+    Ok(frame::is_whole(&last.file.read_at(at - last.segment.start, len)?, at))
 }
 
 /// Puts a synced copy of a segment in its place.

@@ -85,6 +85,23 @@ fn the_budget_holds_whoever_lags_and_never_below_what_the_engine_has() {
     assert!(after.core.trim_log().unwrap() > 0);
 }
 
+#[test]
+fn what_a_killed_process_left_in_the_engine_is_no_reason_to_shorten_the_log() {
+    let mut node = Node::with(CoreConfig { op_log_budget: 2_000, ..small(1) });
+    node.core.heard_of(other(2), NOW);
+    write(&mut node, 10);
+    node.core.flush(true).unwrap();
+    // The engine takes these, and its disk does not have them yet.
+    write(&mut node, 60);
+    node.core.flush(false).unwrap();
+    let mut node = node.crash(Survives::Everything).unwrap();
+    node.core.trim_log().unwrap();
+    let mut node = node.crash(Survives::SyncedOnly).unwrap();
+    assert_eq!(node.counter("n"), 70);
+    node.core.flush(true).unwrap();
+    assert!(node.core.trim_log().unwrap() > 0, "synced once, it is");
+}
+
 /// Writes and forgets until the disk or the engine ends; answers how many increments are safe.
 fn run(node: &mut Node) -> u64 {
     let mut safe = 0;
