@@ -75,7 +75,7 @@ impl World<'_> {
                 let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
                 let Some(life) = self.life(node, life) else { return };
                 let page = life.core.transfer_page(&page, wall).map_err(|error| error.to_string());
-                if !self.died(node) {
+                if !self.died(node) && !(page.is_err() && self.suspect(node)) {
                     self.step(node, Event::StateRead { request, page });
                 }
             }
@@ -92,6 +92,11 @@ impl World<'_> {
     fn report(&mut self, node: usize, report: &Report) {
         self.trace.note((self.now, "report", node, std::mem::discriminant(report)));
         match report {
+            Report::DuplicateOrigin { .. } if self.plan.twins => {
+                if let Some(life) = self.nodes.get_mut(node).and_then(|machine| machine.life.as_mut()) {
+                    life.core.stop_for_duplicate();
+                }
+            }
             Report::DuplicateOrigin { origin } => {
                 self.oracle.violation("once", format!("node {node} met its origin {origin} elsewhere"));
             }
@@ -211,8 +216,14 @@ impl World<'_> {
                 let at = self.soon(node, 0, 50);
                 self.schedule.put(at, What::Submit { node, life, turn: number, batch });
             }
+            // Somebody edits a text that the turn is to edit: its guest waits, and nothing of it was done.
+            Err(DraftError::Busy(_)) => {
+                drop(draft);
+                let at = self.soon(node, 5, 100);
+                self.schedule.put(at, What::Again { node, life, calls: calls.to_vec(), trap });
+            }
             Err(error) => {
-                if !self.died(node) {
+                if !self.died(node) && !self.suspect(node) {
                     self.oracle.violation("turns", format!("turn {number} on node {node}: {error}"));
                 }
             }
@@ -241,7 +252,7 @@ impl World<'_> {
         let jobs = std::mem::take(&mut life.queue);
         let outcome = life.core.run_group(jobs.iter().map(Job::request).collect(), wall);
         let vector = life.core.vector().clone();
-        if self.died(node) {
+        if self.died(node) || (outcome.results.iter().any(Result::is_err) && self.suspect(node)) {
             return;
         }
         self.trace.note((self.now, "commit", node, jobs.len(), vector.digest()));
@@ -352,7 +363,7 @@ impl World<'_> {
             }
             Err(error) => {
                 // A full disk may stand in the way of what is still in memory.
-                if !self.nodes.get(node).is_some_and(|node| node.bad_disk) {
+                if !self.nodes.get(node).is_some_and(|node| node.bad_disk) && !self.suspect(node) {
                     self.oracle.violation("log", format!("node {node} cannot read its log: {error}"));
                 }
                 self.step(node, Event::LogFailed { request, reason: error.to_string() });
@@ -403,8 +414,12 @@ impl World<'_> {
             Some(job) => {
                 let outcome = job.run();
                 // A failure is tried again; what matters is that nothing is lost by it.
-                let _ = life.core.finish_flush(&job, outcome);
-                let forgot = life.core.forget_step(200, wall).unwrap_or_default();
+                let flushed = life.core.finish_flush(&job, outcome);
+                let forgot = life.core.forget_step(200, wall);
+                if (flushed.is_err() || forgot.is_err()) && self.suspect(node) {
+                    return;
+                }
+                let forgot = forgot.unwrap_or_default();
                 self.stats.forgotten += (forgot.segments + forgot.tombstones) as u64;
                 idle
             }

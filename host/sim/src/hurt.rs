@@ -58,6 +58,7 @@ impl World<'_> {
             Step::BadSync { node } => {
                 self.set_disk(*node, FaultPlan { fail_sync: Some(0), ..FaultPlan::default() });
             }
+            Step::Damage { node, part, choice } => self.damage(*node, *part, *choice),
             Step::SlowSync { node, by, lasts } => {
                 if let Some(machine) = self.nodes.get_mut(*node) {
                     machine.slow_sync = (*by, self.now + lasts);
@@ -169,7 +170,7 @@ impl World<'_> {
         else {
             return;
         };
-        let (copy, id) = (original.storage.copy(), original.id);
+        let (copy, id, identity) = (original.storage.copy(), original.id, original.identity());
         let Some(machine) = self.nodes.get_mut(node).filter(|machine| !machine.gone) else { return };
         if machine.life.is_some() {
             self.crash(node, Crash::Process, 100);
@@ -179,11 +180,14 @@ impl World<'_> {
             machine.copy = None;
         }
         self.oracle.cloned(node, of);
-        self.replace(node, copy, false, promised);
+        self.replace(node, copy, self.plan.twins, promised);
+        if let Some(machine) = self.nodes.get_mut(node).filter(|_| self.plan.twins) {
+            machine.pass_for(identity);
+        }
     }
 
     /// Replaces a node's disk by an empty one.
-    fn wipe(&mut self, node: usize) {
+    pub(crate) fn wipe(&mut self, node: usize) {
         if self.nodes.get(node).is_some_and(|machine| !machine.gone && machine.lives > 0) {
             self.replace(node, Storage::new(), false, VersionVector::default());
         }

@@ -7,13 +7,50 @@ use crate::node::Node;
 use crate::world::World;
 use bytes::Bytes;
 use numax_crdt::{Batch, Kind, VersionVector};
-use numax_replica::{Core, Draft, Health};
+use numax_replica::{Core, Draft, DraftError, Health};
+
+/// The promise that two nodes under one origin stop.
+pub(crate) const TWINS: &str = "twins";
 
 impl World<'_> {
+    /// Nodes that run under an origin under which another runs, too.
+    fn twins(&self) -> Vec<(usize, &Core)> {
+        let mut lives = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            lives.extend(node.life.as_ref().map(|life| (index, &life.core)));
+        }
+        let same = |core: &Core| lives.iter().filter(|(_, twin)| twin.origin() == core.origin()).count() > 1;
+        lives.iter().filter(|(_, core)| same(core)).copied().collect()
+    }
+
+    /// Whether all of them have stopped writing.
+    pub(crate) fn twins_stopped(&self) -> bool {
+        self.twins().iter().all(|(_, core)| core.health() == Health::DuplicateOrigin)
+    }
+
+    /// They had time enough to meet.
+    pub(crate) fn inspect_twins(&mut self) {
+        let writing = self.twins().into_iter().find(|(_, core)| core.health() != Health::DuplicateOrigin);
+        if let Some((node, core)) = writing {
+            let detail = format!("node {node} writes under {}, and so does another", core.origin());
+            self.oracle.violation(TWINS, detail);
+        }
+    }
+
     /// A node is back: it has what was promised, its log says what its vector says, and its rows are those of its log.
     pub(crate) fn inspect_start(&mut self, node: usize, vector: &VersionVector) {
+        let damaged = self.nodes.get(node).is_some_and(|machine| machine.storage.damaged);
+        if damaged {
+            // What decayed is lost here, and must be known to be.
+            self.oracle.replaced(node, VersionVector::default());
+        }
         self.oracle.returned(node, vector);
         self.inspect_log(node);
+        if let Some(machine) = self.nodes.get_mut(node).filter(|machine| machine.life.is_some())
+            && std::mem::take(&mut machine.must_repair)
+        {
+            machine.storage.sound();
+        }
         if self.nodes.len() < 5 {
             self.inspect_rows(node);
         }
@@ -29,9 +66,7 @@ impl World<'_> {
         let last = self.oracle.last_turn(vector, &origin);
         let found = match found {
             Ok(bytes) => bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()),
-            Err(error) => {
-                return self.oracle.violation("state", format!("node {node} cannot be read: {error}"));
-            }
+            Err(error) => return self.unreadable(node, &error),
         };
         // A turn whose commit was not answered, or that wrote nothing but this, may have come after.
         let later = found.is_some_and(|turn| !self.oracle.has_dot(turn));
@@ -61,6 +96,9 @@ impl World<'_> {
         let Some(life) = self.nodes.get_mut(node).and_then(|node| node.life.as_mut()) else { return };
         let batches = match read_log(&mut life.core) {
             Ok(batches) => batches,
+            Err(_) if self.nodes.get(node).is_some_and(|machine| machine.storage.damaged) => {
+                return self.begin_anew(node);
+            }
             Err(error) => return self.oracle.violation("log", format!("node {node}: {error}")),
         };
         // What was forgotten or came as rows is not in the log: then only what is there can be looked at.
@@ -105,7 +143,14 @@ impl World<'_> {
                 );
                 self.oracle.violation("state", detail);
             }
-            Err(error) => self.oracle.violation("state", format!("node {node} cannot be read: {error}")),
+            Err(error) => self.unreadable(node, &error),
+        }
+    }
+
+    /// A node's rows cannot be read.
+    pub(crate) fn unreadable(&mut self, node: usize, error: &DraftError) {
+        if !self.died(node) && !self.suspect(node) {
+            self.oracle.violation("state", format!("node {node} cannot be read: {error}"));
         }
     }
 

@@ -13,6 +13,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod act;
+mod damage;
 pub mod families;
 mod hurt;
 mod inspect;

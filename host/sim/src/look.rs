@@ -28,11 +28,7 @@ impl World<'_> {
                     self.oracle.violation("counters", detail);
                 }
             }
-            Err(error) => {
-                if !self.died(node) {
-                    self.oracle.violation("state", format!("node {node} cannot be read: {error}"));
-                }
-            }
+            Err(error) => self.unreadable(node, &error),
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::Instant;
 #[command(name = "numax-sim", version)]
 struct Arguments {
     /// How many seeds to run.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
@@ -22,14 +22,14 @@ struct Arguments {
     /// Nodes in each cluster; by default the seed chooses from 3 to 10.
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..=20))]
     nodes: Option<u64>,
-    /// What to favour: mix, calm, crash, network, clock, disk, restore or churn.
+    /// What to favour: mix, calm, crash, network, clock, disk, restore, churn or twins.
     #[arg(long, default_value = "mix", value_parser = scenario)]
     scenario: Scenario,
     /// Replay a schedule instead of running seeds.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["planted", "plant", "every_operation", "scenario", "nodes"])]
     schedule: Option<PathBuf>,
     /// Look for each planted bug instead, and fail unless it is found within its number of seeds.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["plant", "every_operation", "scenario", "nodes"])]
     planted: bool,
     /// Plant this bug in every run.
     #[arg(long, value_name = "NAME", value_parser = bug)]
@@ -52,8 +52,11 @@ struct Arguments {
 }
 
 fn scenario(name: &str) -> Result<Scenario, String> {
+    let names = || Scenario::ALL.map(|(known, _)| known).join(", ");
     let found = Scenario::ALL.into_iter().find(|(known, _)| *known == name);
-    found.map(|(_, scenario)| scenario).ok_or_else(|| "there is no such scenario".into())
+    found
+        .map(|(_, scenario)| scenario)
+        .ok_or_else(|| format!("there is no such scenario; there are {}", names()))
 }
 
 fn bug(name: &str) -> Result<PlantedBug, String> {
@@ -133,7 +136,16 @@ fn seeds(arguments: &Arguments) -> bool {
 
 fn tell(outcome: &Outcome) {
     for violation in &outcome.violations {
-        println!("  at {} ms, {}: {}", violation.at, violation.kind, violation.detail);
+        println!("  at {} ms, {}: {}", violation.at, violation.kind, short(&violation.detail));
+    }
+}
+
+/// What says enough: whole values can be long.
+fn short(detail: &str) -> String {
+    const ENOUGH: usize = 400;
+    match detail.char_indices().nth(ENOUGH) {
+        Some((at, _)) => format!("{}...", detail.split_at(at).0),
+        None => detail.into(),
     }
 }
 
@@ -148,7 +160,8 @@ fn write_shrunk(plan: &Plan, bug: Option<Bug>, planted: Option<&str>, file: &Pat
         bug: planted.map(str::to_string),
         violates: Some(violation.kind.to_string()),
     };
-    let text = shrunk.plan.to_text(&header, &format!("{}: {}", violation.kind, violation.detail));
+    let about = format!("{}: {}", violation.kind, short(&violation.detail));
+    let text = shrunk.plan.to_text(&header, &about);
     println!(
         "shrunk in {} runs from {} entries on {} nodes to {} on {}:\n{text}",
         shrunk.runs,

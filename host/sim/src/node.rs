@@ -16,8 +16,12 @@ use std::sync::Arc;
 pub struct Storage {
     disk: MemDisk,
     engine: Arc<MemBackend>,
-    /// Of the disk that runs; the fault plan is set here.
+    /// Of disk and engine together; the fault plan is set here.
     pub faults: Faults,
+    /// Something of it decayed.
+    pub damaged: bool,
+    /// The rows were thrown away since, to be built anew from the log.
+    rebuilt: bool,
 }
 
 impl Storage {
@@ -28,10 +32,12 @@ impl Storage {
             disk: MemDisk::with_faults(faults.clone()),
             engine: Arc::new(MemBackend::with_faults(faults.clone())),
             faults,
+            damaged: false,
+            rebuilt: false,
         }
     }
 
-    /// What is found after a crash. The disk can be used after [`repaired`](Self::repaired).
+    /// What is found after a crash.
     pub fn crash(&self, how: Crash) -> Self {
         let survives = match how {
             Crash::Process => Survives::Everything,
@@ -39,13 +45,45 @@ impl Storage {
             Crash::Power(choice) => Survives::Chosen(choice),
         };
         let (disk, engine) = (self.disk.crash(survives), self.engine.crash(survives));
-        Self { faults: disk.faults().clone(), disk, engine: Arc::new(engine) }
+        self.with(disk, engine)
     }
 
     /// A copy of everything as it stands.
     pub fn copy(&self) -> Self {
         let (disk, engine) = (self.disk.snapshot(), self.engine.snapshot());
-        Self { faults: disk.faults().clone(), disk, engine: Arc::new(engine) }
+        self.with(disk, engine)
+    }
+
+    /// The same with other contents, with the faults of one machine.
+    fn with(&self, disk: MemDisk, engine: MemBackend) -> Self {
+        let faults = disk.faults().clone();
+        let engine = Arc::new(engine.sharing(faults.clone()));
+        Self { disk, engine, faults, damaged: self.damaged, rebuilt: self.rebuilt }
+    }
+
+    /// Flips a bit of the log.
+    pub fn flip(&mut self, choice: u64) {
+        self.damaged |= self.disk.flip_bit("log/", choice).is_some();
+    }
+
+    /// Damages the engine's files.
+    pub fn damage_rows(&mut self, choice: u64) {
+        self.damaged |= self.engine.damage(choice).is_some();
+        self.rebuilt = false;
+    }
+
+    /// Throws the rows away; `false` if that was done already.
+    pub fn lose_rows(&mut self) -> bool {
+        if !std::mem::replace(&mut self.rebuilt, true) {
+            self.engine = Arc::new(MemBackend::with_faults(self.faults.clone()));
+            return true;
+        }
+        false
+    }
+
+    /// All of it was looked at and is good.
+    pub fn sound(&mut self) {
+        (self.damaged, self.rebuilt) = (false, false);
     }
 
     /// The disk, for a mark that says it was restored.
@@ -121,6 +159,12 @@ pub struct Node {
     pub gone: bool,
     /// Its disk may fail.
     pub bad_disk: bool,
+    /// Something happened after which it may begin a new epoch.
+    pub may_renew: bool,
+    /// How the engine's files decay when it ends.
+    pub decay: Vec<u64>,
+    /// Its operator saw that something is damaged: rows are built anew before it starts again.
+    pub must_repair: bool,
     /// How much longer its syncs take, and until when.
     pub slow_sync: (u64, u64),
     /// Its process stands still, and what waits for it.
@@ -156,6 +200,9 @@ impl Node {
             doom: None,
             gone: plan.start.is_none(),
             bad_disk: false,
+            may_renew: false,
+            decay: Vec::new(),
+            must_repair: false,
             slow_sync: (0, 0),
             paused: None,
             skew: plan.skew,
@@ -185,12 +232,16 @@ impl Node {
     pub fn crash(&mut self, how: Crash) {
         if matches!(how, Crash::Power(_)) {
             self.boots += 1;
+            self.may_renew = true;
         }
         self.wrote_under = self.life.take().map(|life| life.core.origin());
         self.doom = None;
         self.bad_disk = false;
         self.paused = None;
         self.storage = self.storage.crash(how);
+        for choice in std::mem::take(&mut self.decay) {
+            self.storage.damage_rows(choice);
+        }
     }
 
     /// Puts another disk into the machine; `known` if nothing but what is on it says that it is another one.
@@ -199,7 +250,21 @@ impl Node {
             self.disk_number += 1;
         }
         self.storage = disk;
+        self.may_renew = true;
+        self.decay.clear();
+        self.must_repair = false;
         self.wrote_under = None;
+    }
+
+    /// The facts by which a process knows its machine and disk are those of another from now on.
+    pub fn pass_for(&mut self, other: (usize, u64, u64)) {
+        (self.index, self.boots, self.disk_number) = other;
+    }
+
+    /// What a process knows its machine and disk by.
+    #[must_use]
+    pub fn identity(&self) -> (usize, u64, u64) {
+        (self.index, self.boots, self.disk_number)
     }
 
     /// Starts a process. `nonce` and `seed` are its randomness.

@@ -32,6 +32,8 @@ pub struct Stats {
     pub net_faults: u64,
     /// Partitions, clock jumps, bad disks, copies put back.
     pub other_faults: u64,
+    /// Datastores that were repaired or begun anew because they were damaged.
+    pub repairs: u64,
 }
 
 impl Stats {
@@ -50,6 +52,7 @@ impl Stats {
         self.forgotten += other.forgotten;
         self.net_faults += other.net_faults;
         self.other_faults += other.other_faults;
+        self.repairs += other.repairs;
     }
 
     /// All faults.
@@ -66,7 +69,7 @@ impl fmt::Display for Stats {
         write!(
             f,
             "{} operations in {} turns ({} acknowledged), {} batches applied, {} frames, {}.{} simulated hours, {} faults \
-             ({} crashes, {} new epochs), {} state transfers, {} segments and tombstones forgotten",
+             ({} crashes, {} new epochs, {} repairs), {} state transfers, {} segments and tombstones forgotten",
             self.operations,
             self.turns,
             self.acknowledged,
@@ -77,6 +80,7 @@ impl fmt::Display for Stats {
             self.faults(),
             self.crashes,
             self.epochs,
+            self.repairs,
             self.transfers,
             self.forgotten,
         )

@@ -1,5 +1,7 @@
 //! The loop: takes what happens next and lets it happen.
 
+use crate::families::Call;
+use crate::inspect::TWINS;
 use crate::net::Net;
 use crate::node::{Job, Life, Node};
 use crate::oracle::{Oracle, Survives};
@@ -10,7 +12,7 @@ use crate::trace::Trace;
 use bytes::Bytes;
 use numax_cluster::{Event, LinkId, LogCursor};
 use numax_crdt::VersionVector;
-use numax_replica::{CoreConfig, Durability, LocalBatch};
+use numax_replica::{CoreConfig, Durability, Health, LocalBatch};
 use rand::{Rng, RngExt};
 
 /// How long after the last fault nodes may take to agree, in simulated milliseconds. Hello timeouts, pulls that were
@@ -33,6 +35,8 @@ pub enum What {
     Backlog { node: usize, life: u64, link: LinkId },
     /// The turn's batch goes to the committer.
     Submit { node: usize, life: u64, turn: u64, batch: LocalBatch },
+    /// A guest runs a turn that had to wait for another.
+    Again { node: usize, life: u64, calls: Vec<Call>, trap: bool },
     /// The committer works off its queue.
     Commit { node: usize, life: u64 },
     /// A page of the log is read for a peer.
@@ -95,6 +99,7 @@ impl What {
             | Self::Backlog { node, life, .. }
             | Self::Timer { node, life }
             | Self::Submit { node, life, .. }
+            | Self::Again { node, life, .. }
             | Self::Commit { node, life }
             | Self::Read { node, life, .. }
             | Self::Sync { node, life }
@@ -125,6 +130,7 @@ impl<'a> World<'a> {
             same_nonce: false,
             done: false,
         };
+        world.oracle.only = plan.twins.then_some(TWINS);
         for (node, start) in
             plan.nodes.iter().enumerate().filter_map(|(index, node)| Some((index, node.start?)))
         {
@@ -148,13 +154,14 @@ impl<'a> World<'a> {
             self.now = at;
             self.oracle.now = at;
             if at > last {
+                self.inspect_twins();
                 let state = self.disagreement();
                 self.oracle.violation("convergence", format!("after {QUIET_MS} ms without faults: {state}"));
                 break;
             }
             self.happen(what);
         }
-        if self.oracle.violations.is_empty() {
+        if self.oracle.violations.is_empty() && !self.plan.twins {
             self.inspect_all();
         }
         self.stats.simulated_ms = self.now;
@@ -199,6 +206,8 @@ impl<'a> World<'a> {
                 }
             }
             What::Submit { node, turn, batch, .. } => self.enqueue(node, Job::Turn(turn, batch)),
+            What::Again { node, calls, trap, .. } if !self.quiet => self.turn(node, &calls, trap),
+            What::Again { .. } => {}
             What::Commit { node, life } => self.commit(node, life),
             What::Read { node, life, request, after, cursor, max_bytes } => {
                 self.read(node, life, request, &after, cursor, max_bytes);
@@ -250,6 +259,9 @@ impl<'a> World<'a> {
         if machine.life.is_some() || machine.gone {
             return;
         }
+        if machine.must_repair {
+            machine.storage.lose_rows();
+        }
         let (nonce, seed) = (machine.rng.next_u64(), machine.rng.next_u64());
         let nonce = if self.same_nonce { 1 } else { nonce };
         let config = CoreConfig { node: machine.id, ..self.config.clone() };
@@ -261,6 +273,7 @@ impl<'a> World<'a> {
                 machine.storage.faults.set_plan(numax_store::FaultPlan::default());
                 return self.schedule.put(now + 500, What::Start { node });
             }
+            Err(error) if machine.storage.damaged => return self.mend(node, &error),
             Err(error) => {
                 return self
                     .oracle
@@ -273,6 +286,13 @@ impl<'a> World<'a> {
         let (number, vector) = (life.number, life.core.vector().clone());
         self.stats.starts += 1;
         self.stats.epochs += u64::from(life.core.new_epoch().is_some());
+        // Every epoch is an origin that vectors carry for ever.
+        if let (Some(reason), false) =
+            (life.core.new_epoch(), std::mem::take(&mut machine.may_renew) || machine.storage.damaged)
+        {
+            let detail = format!("node {node} began a new epoch without need: {reason}");
+            self.oracle.violation("epochs", detail);
+        }
         self.trace.note((self.now, "start", node, number, vector.digest()));
         self.inspect_start(node, &vector);
         self.step(node, Event::Start { vector });
@@ -293,6 +313,7 @@ impl<'a> World<'a> {
         self.stats.crashes += 1;
         self.trace.note((self.now, "crash", node, matches!(how, Crash::Process)));
         machine.crash(how);
+        machine.may_renew |= self.config.durability == Durability::None;
         let survives = match how {
             Crash::Power(_) => Survives::Synced,
             Crash::Process if !ran => Survives::AsBefore,
@@ -331,20 +352,21 @@ impl<'a> World<'a> {
             machine.storage.faults.set_plan(numax_store::FaultPlan::default());
             machine.doom = None;
             machine.slow_sync = (0, 0);
-            match &machine.life {
-                None => self.schedule.put(self.now + 1, What::Start { node }),
+            let runs = machine.life.is_some();
+            let sick = machine.life.as_ref().is_some_and(|life| life.core.health() != Health::Ok);
+            let repaired = self.suspect(node);
+            if !runs {
+                self.schedule.put(self.now + 1, What::Start { node });
+            } else if sick && !repaired {
                 // A disk that failed is replaced by starting anew.
-                Some(life) if life.core.health() != numax_replica::Health::Ok => {
-                    self.crash(node, Crash::Process, 1)
-                }
-                Some(_) => {}
+                self.crash(node, Crash::Process, 1);
             }
         }
         self.schedule.put(self.now + 500, What::Check);
     }
 
     fn check(&mut self) {
-        self.done = self.agree();
+        self.done = if self.plan.twins { self.twins_stopped() } else { self.agree() };
         if !self.done {
             self.schedule.put(self.now + 500, What::Check);
         }

@@ -12,6 +12,7 @@ mod lww_register;
 mod or_set;
 mod pn_counter;
 mod rga;
+mod text;
 
 use crate::oracle::Increments;
 use bytes::Bytes;
@@ -68,13 +69,14 @@ pub trait FamilyModel {
 }
 
 /// Every family.
-pub const FAMILIES: [&dyn Family; 7] = [
+pub const FAMILIES: [&dyn Family; 8] = [
     &g_counter::GCounter,
     &pn_counter::PnCounter,
     &lww_register::LwwRegister,
     &lww_map::LwwMap,
     &or_set::OrSet,
     &rga::Rga,
+    &text::Text,
     &kv::Kv,
 ];
 

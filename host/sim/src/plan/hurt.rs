@@ -1,7 +1,7 @@
 //! What goes wrong in the run of a seed: one function for each kind of fault.
 
 use super::swarm::{mesh, one_of};
-use super::{Crash, Plan, Scenario, Step};
+use super::{Crash, Part, Plan, Scenario, Step};
 use crate::net::{NetFaults, Pair};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -13,7 +13,8 @@ const DAY: i64 = 86_400_000;
 type Kind = (Scenario, u32, fn(&mut Plan, u64, &mut ChaCha8Rng));
 
 /// Those that choose who has a line to whom come first: others name lines.
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 16] = [
+    (Scenario::Twins, 0, twins),
     (Scenario::Restore, 100, clones),
     (Scenario::Churn, 150, comings_and_goings),
     (Scenario::Network, 500, frames),
@@ -26,6 +27,7 @@ const KINDS: [Kind; 14] = [
     (Scenario::Disk, 150, full_disks),
     (Scenario::Disk, 150, bad_syncs),
     (Scenario::Disk, 200, slow_syncs),
+    (Scenario::Disk, 120, decay),
     (Scenario::Restore, 200, restores),
     (Scenario::Churn, 250, stops),
 ];
@@ -153,6 +155,12 @@ fn crashes(plan: &mut Plan, often: u64, rng: &mut ChaCha8Rng) {
         let down = rng.random_range(10..longest);
         let node = any_node(plan, rng);
         plan.put(at, Step::Crash { node, how, after, down });
+        // The power goes soon after the process did: what that one left to the system is gone.
+        if how == Crash::Process && rng.random_range(0..3) == 0 {
+            let soon = at + down + rng.random_range(100..3_000);
+            let how = Crash::Power(rng.random());
+            plan.put(soon, Step::Crash { node, how, after: rng.random_range(0..30), down: 100 });
+        }
     }
 }
 
@@ -176,6 +184,19 @@ fn slow_syncs(plan: &mut Plan, often: u64, rng: &mut ChaCha8Rng) {
         let (by, lasts) = (one_of(rng, &[10, 200, 3_000]), rng.random_range(500..10_000));
         let node = any_node(plan, rng);
         plan.put(at, Step::SlowSync { node, by, lasts });
+    }
+}
+
+/// Storage that decays, half of it while the node is down.
+fn decay(plan: &mut Plan, often: u64, rng: &mut ChaCha8Rng) {
+    for at in plan.times(every(15_000, often), rng) {
+        let node = any_node(plan, rng);
+        let part = if rng.random() { Part::Log } else { Part::Rows };
+        if rng.random() {
+            let how = if rng.random() { Crash::Process } else { Crash::Power(rng.random()) };
+            plan.put(at, Step::Crash { node, how, after: 0, down: rng.random_range(20..2_000) });
+        }
+        plan.put(at + 10, Step::Damage { node, part, choice: rng.random() });
     }
 }
 
@@ -210,6 +231,15 @@ fn clones(plan: &mut Plan, _: u64, rng: &mut ChaCha8Rng) {
         plan.put(at, Step::Starve);
         plan.put(at + rng.random_range(500..plan.active_ms / 3), Step::Heal);
     }
+}
+
+/// A clone that goes on as what it was made from, and meets it.
+fn twins(plan: &mut Plan, _: u64, rng: &mut ChaCha8Rng) {
+    let nodes = plan.nodes.len();
+    let of = rng.random_range(0..nodes);
+    let node = (of + rng.random_range(1..nodes)) % nodes;
+    plan.lines = mesh(nodes);
+    plan.put(rng.random_range(1_000..plan.active_ms), Step::Clone { node, of });
 }
 
 fn stops(plan: &mut Plan, often: u64, rng: &mut ChaCha8Rng) {

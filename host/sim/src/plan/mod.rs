@@ -36,11 +36,14 @@ pub enum Scenario {
     Restore,
     /// Nodes that come late, leave for good, restart in order, or lose their disk.
     Churn,
+    /// Two nodes that run under one origin, as when a machine is copied while it runs: they must stop writing when they
+    /// meet. Nothing else is promised then.
+    Twins,
 }
 
 impl Scenario {
     /// All scenarios with the names they have on the command line.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("mix", Self::Mix),
         ("calm", Self::Calm),
         ("crash", Self::Crash),
@@ -49,6 +52,7 @@ impl Scenario {
         ("disk", Self::Disk),
         ("restore", Self::Restore),
         ("churn", Self::Churn),
+        ("twins", Self::Twins),
     ];
 
     /// Its name on the command line.
@@ -66,6 +70,16 @@ pub enum Crash {
     Process,
     /// The machine: what was not synced may be lost, as the number chooses.
     Power(u64),
+}
+
+/// What decays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// A bit of a file of the log, at once.
+    Log,
+    /// The engine's files, while nobody has them open: rows that cannot be read, or the last commits are gone.
+    Rows,
 }
 
 /// Something that somebody does or that goes wrong. Nodes and lines are named by their index.
@@ -187,6 +201,15 @@ pub enum Step {
         /// For how long, in milliseconds.
         lasts: u64,
     },
+    /// What is on a node's disk decays.
+    Damage {
+        /// Which node.
+        node: usize,
+        /// What.
+        part: Part,
+        /// Where, and how.
+        choice: u64,
+    },
 }
 
 impl Step {
@@ -207,7 +230,8 @@ impl Step {
             | Self::Full { node, .. }
             | Self::Room { node }
             | Self::BadSync { node }
-            | Self::SlowSync { node, .. } => Some(*node),
+            | Self::SlowSync { node, .. }
+            | Self::Damage { node, .. } => Some(*node),
             Self::Partition { .. } | Self::Starve | Self::Slow { .. } | Self::Heal => None,
         }
     }
@@ -266,6 +290,9 @@ pub struct Plan {
     /// state.
     #[serde(default = "never")]
     pub op_log_budget: u64,
+    /// A clone goes on under the origin of what it was made from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub twins: bool,
     /// For how long steps are taken, in milliseconds. Then all faults end and the nodes must come to agree.
     pub active_ms: u64,
     /// How bad the network is.

@@ -38,6 +38,7 @@ impl Plan {
             segment_bytes: one_of(&mut rng, &[2_000, 10_000, 100_000, 1 << 20]),
             pending_bytes: usize::try_from(one_of(&mut rng, &[3_000, 20_000, 1 << 20])).unwrap_or(0),
             op_log_budget: never(),
+            twins: scenario == Scenario::Twins,
             active_ms: rng.random_range(15_000..40_000),
             net: NetFaults::default(),
             entries: Vec::new(),
@@ -206,7 +207,7 @@ mod tests {
             assert!(plan.lines.iter().all(|(a, b)| a != b), "seed {seed}");
         }
         let all: usize = FAMILIES.iter().map(|family| family.verbs().len()).sum();
-        assert_eq!((kinds.len(), verbs.len(), sizes.len()), (18, all, 8));
+        assert_eq!((kinds.len(), verbs.len(), sizes.len()), (19, all, 8));
         assert!(Plan::new(1, Scenario::Calm, Some(4)).entries.iter().all(|entry| entry.step.is_turn()));
     }
 
