@@ -8,6 +8,7 @@ mod duplicate;
 mod durability;
 mod least;
 mod security;
+mod storm;
 
 use crate::setup::{self, Language};
 use crate::shell;
@@ -57,6 +58,7 @@ const CASES: &[Case] = &[
     ("policies_of_the_examples_are_the_least", least::policies),
     ("node_of_another_cluster_gets_nowhere", security::other_cluster),
     ("garbage_on_the_cluster_port_disturbs_nobody", security::garbage),
+    ("a_short_storm_loses_nothing_acknowledged", storm::short),
 ];
 
 /// Builds what the cases need and runs them.

@@ -1,0 +1,19 @@
+//! A short storm: nodes are killed, stopped, put back, their clocks jump and a disk is full, while clients write down what they
+//! are told. `cargo xtask chaos` is the long form.
+
+use super::Bench;
+use crate::chaos;
+use anyhow::Result;
+use std::time::Duration;
+
+/// Which faults; another seed would do as well.
+const SEED: u64 = 1;
+/// Long enough for each fault to happen to each node about once.
+const LASTS: Duration = Duration::from_secs(25);
+
+/// Nothing acknowledged is lost, nothing is there that nobody wrote, and all nodes agree.
+pub fn short(bench: &Bench) -> Result<()> {
+    let line = chaos::storm(&bench.numax, bench.rust()?, &bench.home, 3, SEED, LASTS)?;
+    println!("   {line}");
+    Ok(())
+}
