@@ -1,7 +1,7 @@
 //! Looking into nodes: do they keep their promises?
 
 use crate::act::TURN_KEY;
-use crate::families::with_rows;
+use crate::families::{Value, with_rows};
 use crate::model::{Visible, visible};
 use crate::node::Node;
 use crate::world::World;
@@ -135,12 +135,8 @@ impl World<'_> {
         match visible(&mut Draft::new(life.core.reader(), 0)) {
             Ok(have) if have == *want => {}
             Ok(have) => {
-                let differs = want.iter().find(|(name, value)| have.get(*name) != Some(value));
-                let extra = have.keys().find(|name| !want.contains_key(*name));
-                let found = differs.and_then(|(name, _)| have.get(name));
-                let detail = format!(
-                    "node {node} does not read what it applied: {differs:?}, it has {found:?}, or too much: {extra:?}"
-                );
+                let detail =
+                    format!("node {node} does not read what it applied: {}", difference(want, &have));
                 self.oracle.violation("state", detail);
             }
             Err(error) => self.unreadable(node, &error),
@@ -210,6 +206,28 @@ impl World<'_> {
             }
         }
     }
+}
+
+/// The first value that differs, and what of it.
+fn difference(want: &Visible, have: &Visible) -> String {
+    let none = Value::new();
+    let names = want.keys().chain(have.keys());
+    let pair = |name| (want.get(name).unwrap_or(&none), have.get(name).unwrap_or(&none));
+    let Some(name) = names.into_iter().find(|name| want.get(*name) != have.get(*name)) else {
+        return "nothing differs".into();
+    };
+    let (want, have) = pair(name);
+    let only = |these: &Value, those: &Value| -> Vec<(Bytes, Bytes)> {
+        these.iter().filter(|entry| !those.contains(entry)).take(4).cloned().collect()
+    };
+    let (kind, key) = name;
+    format!(
+        "kind {kind}, key {key:?}: {} entries instead of {}, lacking {:?}, with {:?} too much",
+        have.len(),
+        want.len(),
+        only(want, have),
+        only(have, want)
+    )
 }
 
 fn read_log(core: &mut Core) -> Result<Vec<(Batch, Bytes)>, String> {

@@ -73,7 +73,8 @@ impl Notes {
 
     /// Where an engine is that has these notes.
     pub(super) fn engine_at(&self) -> EngineAt {
-        EngineAt { position: self.position, vector: self.vector.clone(), clock: self.clock }
+        let ahead = !self.vector.covers_vector(&self.place.ahead);
+        EngineAt { position: self.position, vector: self.vector.clone(), clock: self.clock, ahead }
     }
 
     /// The engine's batch: rows and the notes that go with them.

@@ -36,6 +36,8 @@ pub(crate) struct EngineAt {
     pub vector: VersionVector,
     /// The node's clock there.
     pub clock: Hlc,
+    /// Rows may show what the vector does not know yet: a transfer of state is under way, or brought more than it claims.
+    pub ahead: bool,
 }
 
 /// Something that wants to know what rows were before they change. Called with the engine's side locked.
@@ -104,6 +106,9 @@ pub enum FrozenError {
     /// Too much was written while it lived.
     #[error("too much was written while the rows were read; begin again")]
     Expired,
+    /// They show more than the vector knows.
+    #[error("this node is taking over rows itself and cannot say yet what they include")]
+    Ahead,
     /// The engine cannot be read.
     #[error(transparent)]
     Engine(#[from] KvError),
@@ -118,6 +123,12 @@ pub type FrozenPage = Vec<(Bytes, Bytes)>;
 impl FrozenRows {
     /// What an entry costs besides its bytes.
     const ENTRY_COST: usize = 128;
+
+    /// Whether the rows may show what [`as_of`](Self::as_of) does not know.
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        self.at.ahead
+    }
 
     pub(crate) fn take(shared: &Arc<Shared>, max_bytes: usize) -> Arc<Self> {
         let mut side = shared.engine_side();

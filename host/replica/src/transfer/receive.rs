@@ -44,6 +44,9 @@ pub(crate) struct Place {
     pub base: Option<(u64, VersionVector)>,
     /// A time that no removal which a sender had forgotten is after: new rows are stamped later.
     pub floor: Hlc,
+    /// What rows may show beside what is known: everything that senders of pages knew. As long as not all of it is known
+    /// here, rows are ahead of the vector.
+    pub ahead: VersionVector,
 }
 
 /// How far a transfer has come.
@@ -89,7 +92,7 @@ impl Place {
 
     /// The notes of the engine: what is kept across restarts.
     pub(crate) fn encode(&self) -> Bytes {
-        let mut out = vec![1];
+        let mut out = vec![if self.ahead.is_empty() { 1 } else { 2 }];
         out.extend_from_slice(&self.floor.as_u64().to_be_bytes());
         out.push(u8::from(self.base.is_some()));
         if let Some((position, vector)) = &self.base {
@@ -102,6 +105,9 @@ impl Place {
             incoming.floor.encode_into(&mut out);
             put_bytes(&mut out, &incoming.cursor);
         }
+        if !self.ahead.is_empty() {
+            self.ahead.encode_into(&mut out);
+        }
         out.into()
     }
 
@@ -109,9 +115,9 @@ impl Place {
     pub(crate) fn decode(bytes: Bytes) -> Result<Self, CodecError> {
         const WHAT: &str = "notes of a transfer";
         let mut reader = Reader::new(bytes);
-        match reader.u8(WHAT)? {
-            1 => {}
-            tag => return Err(CodecError::Tag { what: WHAT, tag }),
+        let version = reader.u8(WHAT)?;
+        if !(1..=2).contains(&version) {
+            return Err(CodecError::Tag { what: WHAT, tag: version });
         }
         let floor = Hlc::from_u64(reader.u64(WHAT)?);
         let base = match reader.u8(WHAT)? {
@@ -126,8 +132,9 @@ impl Place {
                 cursor: reader.bytes(WHAT, usize::MAX)?,
             }),
         };
+        let ahead = if version > 1 { VersionVector::read(&mut reader)? } else { VersionVector::new() };
         reader.finish()?;
-        Ok(Self { incoming, base, floor })
+        Ok(Self { incoming, base, floor, ahead })
     }
 }
 
@@ -152,6 +159,10 @@ pub(crate) fn merge_page(
     position: u64,
 ) -> Result<bool, CoreError> {
     let Merging { place, vector, deps, own, keeps } = into;
+    if vector.covers_vector(&place.ahead) {
+        place.ahead = VersionVector::new();
+    }
+    place.ahead.merge(&page.as_of);
     let known = Known { ours: vector, theirs: &page.as_of };
     let mut sent = BTreeSet::new();
     for value in &page.values {
@@ -241,13 +252,15 @@ mod tests {
                 floor: vector.clone(),
                 cursor: Bytes::from_static(b"\x01x"),
             }),
-            base: Some((7, vector)),
+            base: Some((7, vector.clone())),
             floor: Hlc::from_u64(3),
+            ahead: VersionVector::new(),
         };
-        for place in [place.clone(), Place::default(), Place { incoming: None, ..place }] {
+        let ahead = Place { ahead: vector, ..place.clone() };
+        for place in [place.clone(), ahead, Place::default(), Place { incoming: None, ..place }] {
             assert_eq!(Place::decode(place.encode()), Ok(place));
         }
         assert_eq!(Place::default().encode()[..], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert!(Place::decode(Bytes::from_static(&[2])).is_err());
+        assert!(Place::decode(Bytes::from_static(&[3])).is_err());
     }
 }

@@ -102,8 +102,12 @@ impl FrozenRows {
     /// The page of rows after a name, about `max_bytes` of them. Blocks.
     ///
     /// # Errors
-    /// When the rows cannot be read.
+    /// When the rows cannot be read. [`FrozenError::Ahead`] when they show more than their vector knows: who got them
+    /// could remove something without knowing that its addition comes first, and so could not say so to others.
     pub fn page(&self, sender: NodeId, from: Bytes, max_bytes: usize) -> Result<Page, FrozenError> {
+        if self.is_ahead() {
+            return Err(FrozenError::Ahead);
+        }
         let mut page = Page {
             sender,
             as_of: self.as_of().clone(),
