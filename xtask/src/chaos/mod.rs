@@ -46,6 +46,10 @@ pub struct Options {
     /// Which faults, and when, as far as a seed can decide that.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// When commits count on the nodes: fsync, interval or none. Under none acknowledged writes may be lost: a run that does not see
+    /// that sees nothing.
+    #[arg(long, default_value = "interval", value_parser = ["fsync", "interval", "none"])]
+    durability: String,
     /// Use this program instead of building one.
     #[arg(long, value_name = "FILE")]
     numax: Option<PathBuf>,
@@ -63,8 +67,13 @@ pub fn run(options: &Options) -> Result<()> {
     let guest = shell::step("build the guest", || setup::guest(&numax, setup::Language::Rust))?;
     let home = tempfile::Builder::new().prefix("numax-chaos-").tempdir()?;
     let lasts = options.minutes.map_or(Duration::from_secs(20), |minutes| Duration::from_secs(60 * minutes));
-    let line = storm(&numax, &guest, home.path(), usize::try_from(options.nodes)?, options.seed, lasts);
-    match line {
+    let storm = Storm {
+        nodes: usize::try_from(options.nodes)?,
+        seed: options.seed,
+        lasts,
+        durability: &options.durability,
+    };
+    match storm.run(&numax, &guest, home.path()) {
         Ok(line) => {
             println!("{line}");
             Ok(())
@@ -76,68 +85,79 @@ pub fn run(options: &Options) -> Result<()> {
     }
 }
 
-/// Runs nodes, clients and faults for some time, and says what came of it in a line; an error if a promise was broken.
-pub fn storm(
-    numax: &Path,
-    guest: &Path,
-    home: &Path,
-    count: usize,
-    seed: u64,
-    lasts: Duration,
-) -> Result<String> {
-    let mut victims = cluster(numax, guest, home, count)?;
-    let targets: Vec<Target> = victims.iter().map(|victim| Target::new(victim.node.http)).collect();
-    let shared = Shared::new();
-    let mut random = Random::new(seed);
-    let start = Instant::now();
-    let suffered = std::thread::scope(|scope| {
-        for target in &targets {
-            for _ in 0..CLIENTS {
-                let (shared, random) = (&shared, Random::new(random.next()));
-                scope.spawn(move || work(shared, target, random));
+/// What a run is.
+pub struct Storm<'a> {
+    /// How many nodes.
+    pub nodes: usize,
+    /// Which faults, and when, as far as a seed can decide that.
+    pub seed: u64,
+    /// For how long.
+    pub lasts: Duration,
+    /// When commits count.
+    pub durability: &'a str,
+}
+
+impl Storm<'_> {
+    /// Runs nodes, clients and faults for some time, and says what came of it in a line; an error if a promise was broken.
+    pub fn run(&self, numax: &Path, guest: &Path, home: &Path) -> Result<String> {
+        let &Storm { nodes: count, seed, lasts, durability } = self;
+        let mut victims = cluster(numax, guest, home, count, durability)?;
+        let targets: Vec<Target> = victims.iter().map(|victim| Target::new(victim.node.http)).collect();
+        let shared = Shared::new();
+        let mut random = Random::new(seed);
+        let start = Instant::now();
+        let suffered = std::thread::scope(|scope| {
+            for target in &targets {
+                for _ in 0..CLIENTS {
+                    let (shared, random) = (&shared, Random::new(random.next()));
+                    scope.spawn(move || work(shared, target, random));
+                }
             }
-        }
-        let suffered = torment(&mut victims, &targets, &mut random, lasts);
-        shared.stop.store(true, Ordering::SeqCst);
-        suffered
-    })?;
-    let state = agreed(&victims)?;
-    let history = shared.history();
-    // The guest adds its own language with each increment.
-    let elements: BTreeSet<String> = state.languages.iter().filter(|name| *name != "rust").cloned().collect();
-    let verdict = history.check(state.visits, &elements);
-    let faults: Vec<String> = suffered.iter().map(|(nemesis, times)| format!("{times} {nemesis}")).collect();
-    let broken = verdict.broken() + history.wrong.len();
-    let line = format!(
-        "chaos: {count} nodes, {:.0} s, seed {seed}; {}; {verdict}; {broken} violations",
-        start.elapsed().as_secs_f64(),
-        faults.join(", "),
-    );
-    if broken > 0 {
-        for wrong in history.wrong.iter().take(5) {
-            eprintln!("   {wrong}");
-        }
-        for (what, names) in [
-            ("lost", &verdict.lost),
-            ("unexpected", &verdict.unexpected),
-            ("resurrected", &verdict.resurrected),
-        ] {
-            if !names.is_empty() {
-                eprintln!("   {what}: {}", names.join(" "));
+            let suffered = torment(&mut victims, &targets, &mut random, lasts);
+            shared.stop.store(true, Ordering::SeqCst);
+            suffered
+        })?;
+        let state = agreed(&victims)?;
+        let history = shared.history();
+        // The guest adds its own language with each increment.
+        let elements: BTreeSet<String> =
+            state.languages.iter().filter(|name| *name != "rust").cloned().collect();
+        let verdict = history.check(state.visits, &elements);
+        let faults: Vec<String> =
+            suffered.iter().map(|(nemesis, times)| format!("{times} {nemesis}")).collect();
+        let broken = verdict.broken() + history.wrong.len();
+        let line = format!(
+            "chaos: {count} nodes, {:.0} s, seed {seed}, {durability}; {}; {verdict}; {broken} violations",
+            start.elapsed().as_secs_f64(),
+            faults.join(", "),
+        );
+        if broken > 0 {
+            for wrong in history.wrong.iter().take(5) {
+                eprintln!("   {wrong}");
             }
+            for (what, names) in [
+                ("lost", &verdict.lost),
+                ("unexpected", &verdict.unexpected),
+                ("resurrected", &verdict.resurrected),
+            ] {
+                if !names.is_empty() {
+                    eprintln!("   {what}: {}", names.join(" "));
+                }
+            }
+            bail!("{line}");
         }
-        bail!("{line}");
+        ensure!(verdict.ok > 0 && history.acknowledged() > 0, "nothing was acknowledged: {line}");
+        Ok(line)
     }
-    ensure!(verdict.ok > 0 && history.acknowledged() > 0, "nothing was acknowledged: {line}");
-    Ok(line)
 }
 
 /// Starts nodes that all know all. The first has a small disk, where that is permitted.
-fn cluster(numax: &Path, guest: &Path, home: &Path, count: usize) -> Result<Vec<Victim>> {
+fn cluster(numax: &Path, guest: &Path, home: &Path, count: usize, durability: &str) -> Result<Vec<Victim>> {
     let shim = skipped("clock jumps", Shim::compile(home));
     let mut victims = Vec::new();
     for index in 0..count {
         let mut node = Node::new(numax, home, &format!("n{index}"), guest)?;
+        node.flag("--durability", durability);
         let disk = if index == 0 { skipped("full disks", SmallDisk::mount(&node.data)) } else { None };
         let clock = match &shim {
             Some(shim) => Some(shim.clock(home.join(format!("n{index}/clock")))?),

@@ -2,7 +2,7 @@
 //! are told. `cargo xtask chaos` is the long form.
 
 use super::Bench;
-use crate::chaos;
+use crate::chaos::Storm;
 use anyhow::Result;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const LASTS: Duration = Duration::from_secs(25);
 
 /// Nothing acknowledged is lost, nothing is there that nobody wrote, and all nodes agree.
 pub fn short(bench: &Bench) -> Result<()> {
-    let line = chaos::storm(&bench.numax, bench.rust()?, &bench.home, 3, SEED, LASTS)?;
-    println!("   {line}");
+    let storm = Storm { nodes: 3, seed: SEED, lasts: LASTS, durability: "interval" };
+    println!("   {}", storm.run(&bench.numax, bench.rust()?, &bench.home)?);
     Ok(())
 }

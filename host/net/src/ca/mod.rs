@@ -40,8 +40,9 @@ pub const CA_KEY: &str = "ca-key.pem";
 pub const NODE_VALIDITY: Duration = Duration::from_secs(397 * 86_400);
 /// How long an authority's certificate is valid unless said otherwise: ten years; renewing it means to visit every node.
 pub const CA_VALIDITY: Duration = Duration::from_secs(3_650 * 86_400);
-/// Certificates begin a little in the past, because clocks differ between the machine that issues and the one that checks.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
+/// Certificates begin a day in the past, because clocks differ between the machine that issues and the one that checks. A node whose
+/// clock is an hour ahead, or set to another time zone, issues itself one on loopback that the others must still take.
+const CLOCK_SKEW: Duration = Duration::from_secs(86_400);
 
 /// What an authority should be like.
 #[derive(Debug, Clone)]
