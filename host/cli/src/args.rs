@@ -38,7 +38,8 @@ pub(crate) enum Command {
         numax run app.wasm                           one node, http://127.0.0.1:8080\n  \
         numax run app.wasm --data a --http 127.0.0.1:8080 --listen 127.0.0.1:9000\n  \
         numax run app.wasm --data b --http 127.0.0.1:8081 --listen 127.0.0.1:9001 --peer 127.0.0.1:9000\n  \
-        numax run job.wasm --settle-for 2s --print-gcounter visits\n\n\
+        numax run job.wasm --settle-for 2s --print-gcounter visits\n  \
+        numax run job.wasm --deterministic --seed 7 --data ./again\n\n\
         Every flag that takes a value can stand in numax.toml or in an NX_ variable; the flag wins, then the variable.")]
     Run(Box<RunArgs>),
     /// Builds a guest project into one component, whatever its language
@@ -152,6 +153,17 @@ pub(crate) struct RunArgs {
     pub node: NodeArgs,
     #[command(flatten)]
     pub print: PrintArgs,
+    /// Runs commands so that another run with the same seed writes the same bytes to the log
+    ///
+    /// Identity, ids, clocks and randomness come from the seed; there is no listener and no peer.
+    #[arg(long, requires = "seed")]
+    pub deterministic: bool,
+    /// What a deterministic run is made of
+    #[arg(long, value_name = "N", requires = "deterministic")]
+    pub seed: Option<u64>,
+    /// Requests of a deterministic run with their times, one JSON object a line: at_ms, method, path, headers, body
+    #[arg(long, value_name = "FILE", requires = "deterministic")]
+    pub input: Option<PathBuf>,
     /// Says more: -v debug, -vv trace
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
@@ -286,6 +298,9 @@ pub(crate) struct PrintArgs {
     /// Prints a list at the end (repeat)
     #[arg(long, value_name = "KEY")]
     pub print_rga: Vec<String>,
+    /// Prints a text at the end (repeat)
+    #[arg(long, value_name = "KEY")]
+    pub print_text: Vec<String>,
 }
 
 #[derive(Debug, Args)]

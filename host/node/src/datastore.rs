@@ -6,6 +6,7 @@ use std::sync::Arc;
 use numax_crdt::NodeId;
 use numax_net::NodeKey;
 use numax_replica::{CoreConfig, Durability, OpenError, Replica, ReplicaConfig};
+use numax_runtime::Deterministic;
 use numax_store::Engine;
 use tokio::sync::OnceCell;
 
@@ -21,6 +22,8 @@ pub(crate) struct Datastore {
     durability: Durability,
     cache_rows: usize,
     op_log_budget: u64,
+    /// What stands for the machine and the node's key in a run that repeats.
+    deterministic: Option<Arc<Deterministic>>,
     open: OnceCell<Open>,
 }
 
@@ -32,7 +35,7 @@ pub(crate) struct Open {
 }
 
 impl Datastore {
-    pub(crate) fn new(config: &NodeConfig) -> Arc<Self> {
+    pub(crate) fn new(config: &NodeConfig, deterministic: Option<Arc<Deterministic>>) -> Arc<Self> {
         Arc::new(Self {
             path: config.datastore.value.clone(),
             engine: config.engine.explicit().then_some(match config.engine.value {
@@ -47,6 +50,7 @@ impl Datastore {
             },
             cache_rows: config.cache_rows.value,
             op_log_budget: config.op_log_budget.value.0,
+            deterministic,
             open: OnceCell::new(),
         })
     }
@@ -69,10 +73,14 @@ impl Datastore {
         let path = self.path.clone();
         let (engine, durability, cache_rows) = (self.engine, self.durability, self.cache_rows);
         let op_log_budget = self.op_log_budget;
+        let deterministic = self.deterministic.clone();
         // The log goes in segments, so a budget holds some of them.
         let segment_bytes = (op_log_budget / 8).clamp(64 << 10, 64 << 20);
         let opening = tokio::task::spawn_blocking(move || {
-            let node = NodeKey::load_or_create(&path)?.id();
+            let node = match &deterministic {
+                None => NodeKey::load_or_create(&path)?.id(),
+                Some(world) => world.node_id(),
+            };
             let failed = |source: OpenError| NodeError::Datastore { path: path.clone(), source };
             let engine = match engine {
                 Some(engine) => engine,
@@ -87,6 +95,7 @@ impl Datastore {
                     segment_bytes,
                     ..CoreConfig::new(node)
                 },
+                given: deterministic.as_ref().map(Deterministic::given),
                 ..ReplicaConfig::new(&path, node)
             };
             let replica = Replica::open(config).map_err(failed)?;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use numax_crdt::NodeId;
-use numax_replica::Replica;
-use numax_runtime::{Backend, PeerView};
+use numax_replica::{IdSeed, Replica};
+use numax_runtime::{Backend, Deterministic, PeerView};
 use numax_snapshots::Manifest;
 
 use crate::NodeError;
@@ -20,6 +20,7 @@ pub struct Node {
     datastore: Arc<Datastore>,
     cluster: Option<Arc<ClusterHandle>>,
     snapshots: Arc<Snapshots>,
+    deterministic: Option<Arc<Deterministic>>,
 }
 
 /// Where other nodes reach this one.
@@ -38,14 +39,25 @@ impl Node {
     /// A datastore that cannot be opened, a place of snapshots that cannot be one, certificates that are missing or do
     /// not fit, an address that cannot be listened on.
     pub async fn start(config: &NodeConfig) -> Result<Self, NodeError> {
-        let datastore = Datastore::new(config);
+        let datastore = Datastore::new(config, None);
         let snapshots = Snapshots::start(config, datastore.clone())?;
         let clustered = config.listen.value.is_some() || !config.peers.value.is_empty();
         let cluster = match clustered {
             true => Some(Arc::new(ClusterHandle::start(config, &datastore).await?)),
             false => None,
         };
-        Ok(Self { datastore, cluster, snapshots })
+        Ok(Self { datastore, cluster, snapshots, deterministic: None })
+    }
+
+    /// A node for a run that repeats: alone, with the identity, clock and ids of a seed. Of the configuration only the
+    /// datastore and its storage count.
+    ///
+    /// # Errors
+    /// A place of snapshots that cannot be one.
+    pub fn deterministic(config: &NodeConfig, world: Arc<Deterministic>) -> Result<Self, NodeError> {
+        let datastore = Datastore::new(config, Some(world.clone()));
+        let snapshots = Snapshots::start(config, datastore.clone())?;
+        Ok(Self { datastore, cluster: None, snapshots, deterministic: Some(world) })
     }
 
     /// Opens the datastore now, for who cannot do without it.
@@ -103,5 +115,12 @@ impl Backend for Node {
 
     fn peers(&self) -> Vec<PeerView> {
         self.cluster.as_ref().map(|cluster| cluster.peers()).unwrap_or_default()
+    }
+
+    fn id_seed(&self) -> IdSeed {
+        match &self.deterministic {
+            Some(world) => world.id_seed(),
+            None => numax_runtime::id_seed_of_machine(),
+        }
     }
 }

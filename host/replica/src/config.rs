@@ -1,9 +1,11 @@
 //! What can be set.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use numax_crdt::NodeId;
 use numax_store::Engine;
+
+use crate::{meta::HostFacts, replica::files};
 
 /// When a commit counts as committed: what outside effects wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +103,24 @@ pub struct ReplicaConfig {
     pub flush_rows: usize,
     /// Change notices that a slow receiver may be behind before it loses some.
     pub notice_capacity: usize,
+    /// What would be read from the machine, for a run that repeats; none reads it from the machine.
+    pub given: Option<Given>,
+}
+
+/// What a [`Replica`](crate::Replica) reads from the machine, given by the caller. Then nothing is forgotten in the
+/// background either, because when that happens is a matter of chance.
+#[derive(Clone)]
+pub struct Given {
+    /// Unix time in milliseconds, asked for at each commit.
+    pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// What the machine is.
+    pub facts: HostFacts,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").field("facts", &self.facts).finish_non_exhaustive()
+    }
 }
 
 impl ReplicaConfig {
@@ -114,6 +134,12 @@ impl ReplicaConfig {
             flush_interval: Duration::from_millis(500),
             flush_rows: 32_768,
             notice_capacity: 16_384,
+            given: None,
         }
+    }
+
+    /// Unix time in milliseconds.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.given.as_ref().map_or_else(files::now_ms, |given| (given.now_ms)())
     }
 }

@@ -33,7 +33,7 @@ pub mod transfer;
 
 pub use self::core::{CommitTicket, Core, GroupOutcome, Health, Ingested, LogPage, Request, Response};
 pub use applied::{Applied, Change};
-pub use config::{CoreConfig, Durability, ReplicaConfig};
+pub use config::{CoreConfig, Durability, Given, ReplicaConfig};
 pub use draft::{Draft, IdSeed, ListPage, Loaded, LocalBatch, Miss, Page, WriterId};
 pub use error::{CommitError, DraftError, LogError, OpenError};
 pub use forget::{Ack, Forgot, Member, Members, StaticMembers};

@@ -25,9 +25,14 @@ pub trait Backend: Send + Sync + 'static {
     /// What the id of a new list element is made of. By the system's clock and random numbers if the node does not say
     /// otherwise.
     fn id_seed(&self) -> IdSeed {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        IdSeed { now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), random: rand::random() }
+        id_seed_of_machine()
     }
+}
+
+/// An id from the system's clock and random numbers.
+pub fn id_seed_of_machine() -> IdSeed {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    IdSeed { now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), random: rand::random() }
 }
 
 /// A member of the cluster.

@@ -188,6 +188,12 @@ pub enum RunError {
         /// The burst that a call may burn.
         quota: Duration,
     },
+    /// The guest used up its CPU quota in a deterministic run, where instructions stand for time.
+    #[error(
+        "the guest used up the instructions that its CPU quota stands for, a million for each millisecond; raise \
+         cpu_ms_per_run under [quotas] in its policy"
+    )]
+    Fuel,
     /// The guest asked for more memory than it may have.
     #[error("the guest's memory would pass {limit} MiB; raise memory_max_mb under [quotas] in its policy")]
     Memory {

@@ -4,6 +4,7 @@
 //! - [`Runtime`] runs commands, [`HttpServer`] answers requests, [`Reactive`] keeps a module with handlers running.
 //! - [`session`] is the one place where it is decided what a guest may do; the folders `kv`, `crdt`, `cluster`,
 //!   `messaging`, `changes`, `events` and `module_info` are its WIT interfaces, `wasi` the standard ones.
+//! - [`Deterministic`] is what a run takes instead of the machine when it must repeat.
 //! - [`turn`] is what makes a guest's writes one batch and holds its output back until that is safe.
 //!
 //! Without the Cargo feature `components` (on by default) nothing of wasmtime is compiled in, and loading a module
@@ -25,6 +26,7 @@ mod cluster;
 mod convert;
 #[cfg(feature = "components")]
 mod crdt;
+mod deterministic;
 #[cfg(feature = "components")]
 mod engine;
 mod error;
@@ -56,14 +58,15 @@ mod without;
 #[cfg(not(feature = "components"))]
 use without as engine;
 
-pub use backend::{Backend, PeerState, PeerView};
+pub use backend::{Backend, PeerState, PeerView, id_seed_of_machine};
+pub use deterministic::Deterministic;
 pub use engine::{Allocation, Engine, EngineConfig};
 pub use error::{ImportReport, ImportStatus, LoadError, RunError, StartError};
 #[cfg(feature = "components")]
-pub use http::{HttpConfig, HttpServer};
+pub use http::{HttpConfig, HttpScript, HttpServer};
 pub use module::{Module, ModuleKind, ModuleOptions, Source};
 #[cfg(feature = "components")]
 pub use reactive::Reactive;
 pub use runtime::Runtime;
 #[cfg(not(feature = "components"))]
-pub use without::{HttpConfig, HttpServer, Reactive};
+pub use without::{HttpConfig, HttpScript, HttpServer, Reactive};

@@ -72,7 +72,10 @@ impl Runtime {
     pub(crate) fn slot(&self, module: &Module, stdio: Stdio) -> Result<Slot, RunError> {
         let permit = self.inner.slots.clone().try_acquire_owned();
         let permit = permit.map_err(|_| RunError::Busy(self.inner.engine.max_instances()))?;
-        Ok(Slot { store: new_store(&self.inner.engine, module, &self.inner.backend, stdio), _permit: permit })
+        Ok(Slot {
+            store: new_store(&self.inner.engine, module, &self.inner.backend, stdio)?,
+            _permit: permit,
+        })
     }
 
     /// Runs a command to its end and returns its exit code. Its output is this process's own.

@@ -7,6 +7,7 @@ mod convergence;
 mod duplicate;
 mod durability;
 mod least;
+mod repeat;
 mod security;
 mod storm;
 
@@ -56,6 +57,7 @@ const CASES: &[Case] = &[
     ("second_process_on_one_datastore_is_refused", durability::second_process),
     ("two_processes_under_one_origin_stop_writing", duplicate::origin),
     ("policies_of_the_examples_are_the_least", least::policies),
+    ("one_seed_is_one_run", repeat::seeds),
     ("node_of_another_cluster_gets_nowhere", security::other_cluster),
     ("garbage_on_the_cluster_port_disturbs_nobody", security::garbage),
     ("a_short_storm_loses_nothing_acknowledged", storm::short),

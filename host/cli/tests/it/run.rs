@@ -38,9 +38,9 @@ fn a_module_that_is_not_built_names_the_command() {
 #[test]
 fn values_are_printed_in_their_formats() {
     let folder = tempfile::tempdir().unwrap();
-    let line = "run --data d --print-gcounter a --print-pncounter b --print-lww-register c --print-lww-map d --print-orset e --print-rga f";
+    let line = "run --data d --print-gcounter a --print-pncounter b --print-lww-register c --print-lww-map d --print-orset e --print-rga f --print-text g";
     let ended = run(folder.path(), &line.split(' ').collect::<Vec<_>>()).expect(0, &[]);
-    assert_eq!(ended.out, "a = 0\nb = 0\nc = <unset>\nd = {}\ne = []\nf = []\n");
+    assert_eq!(ended.out, "a = 0\nb = 0\nc = <unset>\nd = {}\ne = []\nf = []\ng = \n");
 }
 
 #[test]
@@ -111,4 +111,29 @@ fn a_file_that_is_no_datastore_is_left_alone() {
     fs::write(folder.path().join("d"), "mine").unwrap();
     run(folder.path(), &["run", "--data", "d", "--print-gcounter", "k"]).expect(1, &["d"]);
     assert_eq!(fs::read_to_string(folder.path().join("d")).unwrap(), "mine");
+}
+
+#[test]
+fn a_run_that_repeats_lets_nothing_in_from_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    module(folder.path(), EMPTY);
+    fs::write(folder.path().join("bad.jsonl"), "{\"path\": \"/\"}\n\n{\"path\": \"x\"}\n").unwrap();
+    fs::write(folder.path().join("back.jsonl"), "{\"path\": \"/\", \"at_ms\": 5}\n{\"path\": \"/\"}\n")
+        .unwrap();
+    let table: &[(&[&str], i32, &[&str])] = &[
+        (&["--deterministic"], 2, &["--seed <N>"]),
+        (&["--seed", "1"], 2, &["--deterministic"]),
+        (&["--deterministic", "--seed", "x"], 2, &["'x'"]),
+        (&["--deterministic", "--seed", "1", "--listen", "127.0.0.1:0"], 2, &["no listener", "--listen"]),
+        (&["--deterministic", "--seed", "1", "--peer", "127.0.0.1:1"], 2, &["no peer", "--peer"]),
+        (&["--deterministic", "--seed", "1", "--http", "127.0.0.1:0"], 2, &["no listener", "--http"]),
+        (&["--deterministic", "--seed", "1", "--input", "none"], 1, &["none"]),
+        (&["--deterministic", "--seed", "1", "--input", "bad.jsonl"], 2, &["line 3 of bad.jsonl", "`path`"]),
+        (&["--deterministic", "--seed", "1", "--input", "back.jsonl"], 2, &["line 2", "goes back"]),
+        (&["--deterministic", "--seed", "1"], 1, &["exports nothing that numax can run"]),
+    ];
+    for (args, code, words) in table {
+        run(folder.path(), &[&["run", "app.wasm", "--data", "d"], *args].concat()).expect(*code, words);
+        assert!(!folder.path().join("d").exists(), "{args:?} made a datastore");
+    }
 }

@@ -38,9 +38,10 @@ pub(crate) struct Base(pub PathBuf);
 /// Opens the datastore's core; rows that are damaged are built anew if the log reaches back to the beginning.
 pub(crate) fn open_core(config: &ReplicaConfig, held: &Held) -> Result<Core, OpenError> {
     migrate::settle(&config.dir)?;
+    let facts = config.given.as_ref().map_or(&held.facts, |given| &given.facts);
     let open = || {
         let engine = files::open_engine(&config.dir, config.engine)?;
-        Core::open(config.core.clone(), held.disk.clone(), engine, &held.facts, files::now_ms())
+        Core::open(config.core.clone(), held.disk.clone(), engine, facts, config.now_ms())
     };
     match open() {
         Err(error) if is_rows_damage(&error) => {

@@ -3,7 +3,7 @@
 use std::{fs::File, io, sync::Arc, thread, time::Duration};
 
 use super::{
-    Inner, files,
+    Inner,
     keeper::{self, FLUSH_BYTES},
     queue::Submission,
 };
@@ -95,7 +95,7 @@ fn commit(inner: &Inner, group: Vec<Submission>) {
         .unzip();
     let (outcome, position, health, urgent) = {
         let mut core = inner.core();
-        let outcome = core.run_group(requests, files::now_ms());
+        let outcome = core.run_group(requests, inner.config.now_ms());
         let urgent =
             core.unflushed_rows() >= inner.config.flush_rows || core.unflushed_bytes() >= FLUSH_BYTES;
         (outcome, core.position(), core.health(), urgent)

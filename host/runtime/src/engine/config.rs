@@ -1,6 +1,8 @@
 //! Settings of the engine.
 
+use crate::deterministic::Deterministic;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How instances get their memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,10 +24,18 @@ pub struct EngineConfig {
     /// Instances that can live at the same time, over all modules. With pooled allocation each one reserves 4 GiB of
     /// address space (not memory), so a thousand needs 42 bits of it.
     pub max_instances: u32,
+    /// Guests take time and randomness from here and are held to numbers of instructions. Their instances are allocated on
+    /// demand then.
+    pub deterministic: Option<Arc<Deterministic>>,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        EngineConfig { cache_dir: None, allocation: Allocation::Auto, max_instances: 1000 }
+        EngineConfig {
+            cache_dir: None,
+            allocation: Allocation::Auto,
+            max_instances: 1000,
+            deterministic: None,
+        }
     }
 }

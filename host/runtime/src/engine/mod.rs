@@ -12,6 +12,7 @@ mod ticker;
 
 pub use config::{Allocation, EngineConfig};
 
+use crate::deterministic::Deterministic;
 use crate::error::StartError;
 use crate::instance::Data;
 use cache::CodeCache;
@@ -30,8 +31,9 @@ struct Inner {
     max_instances: u32,
     cache: Option<CodeCache>,
     linker: OnceLock<Linker<Data>>,
+    deterministic: Option<Arc<Deterministic>>,
     // Ends its thread when the engine goes.
-    _ticker: ticker::Ticker,
+    _ticker: Option<ticker::Ticker>,
 }
 
 impl Engine {
@@ -41,6 +43,10 @@ impl Engine {
     /// If this machine cannot run compiled WebAssembly, or the epoch thread cannot start.
     pub fn new(config: EngineConfig) -> Result<Engine, StartError> {
         let (engine, report) = match config.allocation {
+            _ if config.deterministic.is_some() => (
+                Self::with(&pool::deterministic())?,
+                "on-demand instances that count instructions, for a run that repeats".to_owned(),
+            ),
             Allocation::Auto => match pool::address_space(config.max_instances) {
                 Ok(()) => match wasmtime::Engine::new(&pool::pooled(config.max_instances)) {
                     Ok(e) => (e, pool::pooled_report(config.max_instances)),
@@ -63,7 +69,10 @@ impl Engine {
                 }
             },
         };
-        let ticker = ticker::Ticker::start(&engine)?;
+        let ticker = match &config.deterministic {
+            None => Some(ticker::Ticker::start(&engine)?),
+            Some(_) => None,
+        };
         let max_instances = config.max_instances;
         Ok(Engine {
             inner: Arc::new(Inner {
@@ -72,13 +81,18 @@ impl Engine {
                 max_instances,
                 cache,
                 linker: OnceLock::new(),
+                deterministic: config.deterministic,
                 _ticker: ticker,
             }),
         })
     }
 
     fn on_demand() -> Result<wasmtime::Engine, StartError> {
-        wasmtime::Engine::new(&pool::base()).map_err(|e| StartError::Engine(format!("{e:#}")))
+        Self::with(&pool::base())
+    }
+
+    fn with(config: &wasmtime::Config) -> Result<wasmtime::Engine, StartError> {
+        wasmtime::Engine::new(config).map_err(|e| StartError::Engine(format!("{e:#}")))
     }
 
     /// One line for the start-up log: how instances get their memory here, and why.
@@ -89,6 +103,11 @@ impl Engine {
     /// How many instances may live at the same time.
     pub fn max_instances(&self) -> u32 {
         self.inner.max_instances
+    }
+
+    /// What guests take instead of the machine, in a run that repeats.
+    pub(crate) fn deterministic(&self) -> Option<&Arc<Deterministic>> {
+        self.inner.deterministic.as_ref()
     }
 
     /// The wasmtime engine inside.

@@ -47,6 +47,17 @@ pub(super) fn base() -> Config {
     c
 }
 
+/// [`base`] for runs that repeat: instructions are counted, no thread interrupts, and what floating point leaves open is
+/// closed.
+pub(super) fn deterministic() -> Config {
+    let mut c = base();
+    c.epoch_interruption(false);
+    c.consume_fuel(true);
+    c.cranelift_nan_canonicalization(true);
+    c.relaxed_simd_deterministic(true);
+    c
+}
+
 /// [`base`] with pooled allocation for this many instances.
 pub(super) fn pooled(instances: u32) -> Config {
     let scan = can_scan_pagemap();

@@ -9,8 +9,10 @@ mod config;
 mod reply;
 mod request;
 mod router;
+mod script;
 mod server;
 mod site;
 
 pub use config::HttpConfig;
+pub use script::HttpScript;
 pub use server::HttpServer;

@@ -1,7 +1,7 @@
 //! A module as one worker thread serves it: it makes instances, and keeps those that may serve again.
 
 use crate::error::RunError;
-use crate::instance::{Stdio, classify, metered, metered_start};
+use crate::instance::{Stdio, classify, metered, metered_start, refuel};
 use crate::module::Module;
 use crate::runtime::{Runtime, Slot};
 use crate::turn::{Gate, Tag};
@@ -71,6 +71,7 @@ impl Site {
             Some(idle) => idle,
             None => self.fresh().await?,
         };
+        refuel(&mut idle.slot.store)?;
         let meter = idle.slot.store.data().cpu.clone();
         let call = metered(&meter, Box::pin(call(&mut idle, request, head))).await;
         call.map_err(|e| match classify(e, self.module.engine()) {

@@ -4,6 +4,7 @@ use super::memory::MemoryLimit;
 use crate::changes::{ChangesCtx, ChangesView};
 use crate::cluster::{ClusterCtx, ClusterView};
 use crate::crdt::{CrdtCtx, CrdtView};
+use crate::deterministic::Deterministic;
 use crate::events::{EventsCtx, EventsView};
 use crate::kv::{KvCtx, KvView};
 use crate::messaging::{MessagingCtx, MessagingView};
@@ -27,6 +28,8 @@ pub(crate) struct Data {
     pub(crate) outputs: Outputs,
     pub(crate) memory: MemoryLimit,
     pub(crate) cpu: Arc<super::cpu::CpuMeter>,
+    /// What it takes instead of the machine, in a run that repeats.
+    pub(crate) deterministic: Option<Arc<Deterministic>>,
 }
 
 /// The instance's open outputs, by the number of their handle in the resource table.

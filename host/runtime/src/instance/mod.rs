@@ -6,4 +6,4 @@ mod memory;
 mod store;
 
 pub(crate) use data::Data;
-pub(crate) use store::{Stdio, classify, metered, metered_start, new_store};
+pub(crate) use store::{Stdio, classify, metered, metered_start, new_store, refuel};

@@ -4,6 +4,7 @@ use super::cpu::{CpuMeter, Metered};
 use super::data::{Data, Outputs};
 use super::memory::MemoryLimit;
 use crate::backend::Backend;
+use crate::deterministic::FUEL_PER_MS;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::module::Module;
@@ -11,7 +12,7 @@ use crate::session::Session;
 use crate::wasi::{self, Hooks};
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 /// Host objects (streams, bodies, handles) of one instance. A guest that leaks them hits this, not the node's memory.
@@ -24,6 +25,9 @@ const MAX_HANDLES: usize = 20_000;
 /// value of 1 MiB; body chunks are smaller.
 const HOSTCALL_BYTES: usize = 16 << 20;
 
+/// Fuel after which a guest of a deterministic run lets others go on: some milliseconds.
+const FUEL_SLICE: u64 = 10_000_000;
+
 /// Where standard output and error of an instance go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stdio {
@@ -34,39 +38,61 @@ pub(crate) enum Stdio {
 }
 
 /// A store for an instance of a module.
+///
+/// # Errors
+/// [`RunError::Unavailable`] if the engine does not count fuel and should: a fault of ours.
 pub(crate) fn new_store(
     engine: &Engine,
     module: &Module,
     backend: &Arc<dyn Backend>,
     stdio: Stdio,
-) -> Store<Data> {
+) -> Result<Store<Data>, RunError> {
+    let deterministic = engine.deterministic().cloned();
     let grant = module.grant();
     let session = Session::new(grant.clone(), backend.clone());
     let quotas = grant.policy().quotas();
-    let cpu = Arc::new(CpuMeter::new(quotas.cpu_ms_per_run));
+    // Processor time is the machine's: where it must not matter, fuel stands for it.
+    let cpu_quota = quotas.cpu_ms_per_run.filter(|_| deterministic.is_none());
+    let cpu = Arc::new(CpuMeter::new(cpu_quota));
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_RESOURCES);
     let data = Data {
         table,
-        wasi: wasi::context(module, stdio),
+        wasi: wasi::context(module, stdio, deterministic.as_ref()),
         http: WasiHttpCtx::new(),
         hooks: Hooks::new(session.gate().clone(), grant.clone()),
         session,
         outputs: Outputs::default(),
         memory: MemoryLimit::new(quotas.memory_max_mb),
         cpu: cpu.clone(),
+        deterministic: deterministic.clone(),
     };
     let mut store = Store::new(engine.wasmtime(), data);
     store.limiter(|data| &mut data.memory);
     store.set_max_component_handles(MAX_HANDLES);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
+    if deterministic.is_some() {
+        refuel(&mut store)?;
+        return Ok(store);
+    }
     // One tick from now: a larger first deadline would make a spinning guest unstoppable until then.
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| match cpu.exceeded() {
         Some(quota) => Err(RunError::CpuQuota { quota }.into()),
         None => Ok(UpdateDeadline::Yield(1)),
     });
-    store
+    Ok(store)
+}
+
+/// Gives an instance of a deterministic run the fuel for its next call.
+pub(crate) fn refuel(store: &mut Store<Data>) -> Result<(), RunError> {
+    if store.data().deterministic.is_none() {
+        return Ok(());
+    }
+    let quota = store.data().session.grant().policy().quotas().cpu_ms_per_run;
+    let fuel = quota.map_or(u64::MAX, |ms| ms.saturating_mul(FUEL_PER_MS));
+    let set = store.set_fuel(fuel).and_then(|()| store.fuel_async_yield_interval(Some(FUEL_SLICE)));
+    set.map_err(|e| RunError::Unavailable(format!("the engine does not count instructions: {e}")))
 }
 
 /// Polls the making of an instance under its CPU meter. What it uses is missing from the first call's bucket.
@@ -84,6 +110,9 @@ pub(crate) fn metered<F: Future + Unpin>(meter: &Arc<CpuMeter>, call: F) -> Mete
 pub(crate) fn classify(error: wasmtime::Error, engine: &Engine) -> RunError {
     if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
         return RunError::Busy(engine.max_instances());
+    }
+    if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
+        return RunError::Fuel;
     }
     match error.downcast::<RunError>() {
         Ok(ours) => ours,

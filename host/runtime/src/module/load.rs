@@ -52,7 +52,7 @@ impl Module {
             return Err(LoadError::Nothing { module: name, exports });
         }
         let env = options.env.into_iter().filter(|(variable, _)| policy.env_allowed(variable)).collect();
-        let grant = Arc::new(ModuleGrant::new(name, policy));
+        let grant = Arc::new(ModuleGrant::new(name, policy, engine.deterministic().cloned()));
         let inner = Inner {
             grant,
             env,

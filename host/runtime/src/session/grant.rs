@@ -2,8 +2,10 @@
 
 use super::error::SessionError;
 use super::quota::Bucket;
+use crate::deterministic::Deterministic;
 use numax_policy::{Capability, Policy, denial};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -25,6 +27,8 @@ pub struct ModuleGrant {
     log: Bucket,
     denied: Mutex<BTreeSet<String>>,
     counters: Counters,
+    /// Whose clock rates are measured on; none is the machine's.
+    deterministic: Option<Arc<Deterministic>>,
 }
 
 /// What a module has done since it was loaded.
@@ -50,14 +54,27 @@ pub struct ModuleCounters {
 }
 
 impl ModuleGrant {
-    /// The grant of a module with this name and policy.
-    pub fn new(name: String, policy: Policy) -> ModuleGrant {
-        let now = Instant::now();
+    /// The grant of a module with this name and policy; rates are measured on the given clock, if there is one.
+    pub fn new(name: String, policy: Policy, deterministic: Option<Arc<Deterministic>>) -> ModuleGrant {
+        let now = deterministic.as_ref().map_or_else(Instant::now, |world| world.instant());
         let quotas = policy.quotas();
         let bucket = |n: Option<u64>| n.map(|n| Bucket::new(n, now));
         let (ops, bytes) = (bucket(quotas.ops_per_sec), bucket(quotas.bytes_written_per_sec));
         let log = Bucket::new(LOG_LINES_PER_SECOND, now);
-        ModuleGrant { name, policy, ops, bytes, log, denied: Mutex::default(), counters: Counters::default() }
+        ModuleGrant {
+            name,
+            policy,
+            ops,
+            bytes,
+            log,
+            denied: Mutex::default(),
+            counters: Counters::default(),
+            deterministic,
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.deterministic.as_ref().map_or_else(Instant::now, |world| world.instant())
     }
 
     /// The module's name.
@@ -98,7 +115,7 @@ impl ModuleGrant {
             self.counters.writes.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        let now = Instant::now();
+        let now = self.now();
         let over = |quota: &str, bucket: &Bucket, wait: std::time::Duration| {
             SessionError::Quota(format!(
                 "{quota} = {}; try again in {} ms",
@@ -119,7 +136,7 @@ impl ModuleGrant {
 
     /// Whether another line of its output may go to the log. What is over the rate is dropped and counted.
     pub(crate) fn may_log(&self) -> bool {
-        let may = self.log.take(1, Instant::now()).is_ok();
+        let may = self.log.take(1, self.now()).is_ok();
         if !may && self.counters.lines_dropped.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(module = %self.name, "more than {LOG_LINES_PER_SECOND} lines a second; the rest is dropped");
         }

@@ -1,6 +1,7 @@
 //! Functions that are wrapped because WASI's own refusal would not say which policy line is missing, or because WASI
 //! has no refusal there at all.
 
+use crate::deterministic::Deadline;
 use crate::error::RunError;
 use crate::instance::Data;
 use crate::turn::{WASI, must_exist};
@@ -12,7 +13,7 @@ use wasmtime_wasi::clocks::WasiClocksView;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::random::random;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
-use wasmtime_wasi::p2::{DynPollable, TcpSocket, UdpSocket};
+use wasmtime_wasi::p2::{DynPollable, TcpSocket, UdpSocket, subscribe};
 
 /// The trap of a capability that is not granted.
 fn denied(data: &Data, capability: Capability) -> wasmtime::Error {
@@ -65,6 +66,10 @@ fn waiting(l: &mut Linker<Data>) -> Result<()> {
             if !d.session.grant().policy().time() {
                 return Err(denied(d, Capability::Time));
             }
+            if let Some(world) = &d.deterministic {
+                let deadline = Deadline::at(world.clone(), when);
+                return wait_for(d, deadline);
+            }
             Ok((monotonic_clock::Host::subscribe_instant(&mut d.clocks(), when)?,))
         },
     )?;
@@ -75,10 +80,19 @@ fn waiting(l: &mut Linker<Data>) -> Result<()> {
             if !d.session.grant().policy().time() {
                 return Err(denied(d, Capability::Time));
             }
+            if let Some(world) = &d.deterministic {
+                let deadline = Deadline::after(world.clone(), time);
+                return wait_for(d, deadline);
+            }
             Ok((monotonic_clock::Host::subscribe_duration(&mut d.clocks(), time)?,))
         },
     )?;
     Ok(())
+}
+
+fn wait_for(data: &mut Data, deadline: Deadline) -> Result<(Resource<DynPollable>,)> {
+    let deadline = data.table.push(deadline)?;
+    Ok((subscribe(&mut data.table, deadline)?,))
 }
 
 /// Sockets are not in this version: refused in the interface's own words, and the operator is told which line that is

@@ -19,19 +19,24 @@ mod stdio;
 pub(crate) use hooks::Hooks;
 pub(crate) use stdio::LineLog;
 
+use crate::deterministic::Deterministic;
 use crate::instance::Stdio;
 use crate::module::Module;
 use clocks::Stopped;
+use std::sync::Arc;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 /// Random bytes that one call may ask for: enough for a key or a buffer, too few to hold a thread.
 const MAX_RANDOM: u64 = 1 << 20;
 
-/// A context for one instance of a module.
-pub(crate) fn context(module: &Module, stdio: Stdio) -> WasiCtx {
+/// A context for one instance of a module; in a run that repeats, with that run's time and randomness.
+pub(crate) fn context(module: &Module, stdio: Stdio, deterministic: Option<&Arc<Deterministic>>) -> WasiCtx {
     let grant = module.grant();
     let mut b = WasiCtxBuilder::new();
     b.max_random_size(MAX_RANDOM).envs(module.env()).args(module.args());
+    if let Some(world) = deterministic {
+        world.rule(&mut b, grant.policy().time());
+    }
     if !grant.policy().time() {
         b.wall_clock(Stopped(grant.clone())).monotonic_clock(Stopped(grant.clone()));
     }

@@ -41,6 +41,25 @@ impl Engine {
 
 /// Cannot be made.
 #[derive(Debug)]
+pub struct HttpScript(Infallible);
+
+impl HttpScript {
+    /// Says what is missing.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn new(_: &Runtime, _: &[Module]) -> Result<HttpScript, StartError> {
+        Err(StartError::NoComponents)
+    }
+
+    /// Cannot be called.
+    pub async fn answer(&self, _: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> {
+        match self.0 {}
+    }
+}
+
+/// Cannot be made.
+#[derive(Debug)]
 pub struct HttpServer(Infallible);
 
 impl HttpServer {

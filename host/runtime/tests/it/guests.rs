@@ -21,7 +21,9 @@ impl Guest {
     fn about(self) -> (&'static str, &'static [&'static str]) {
         match self {
             Self::Calls => ("examples/calls.wasm", &[include_str!("denials.rs")]),
-            Self::Command => ("command.wasm", &[include_str!("commands.rs")]),
+            Self::Command => {
+                ("command.wasm", &[include_str!("commands.rs"), include_str!("deterministic.rs")])
+            }
             Self::Reactor => ("examples/reactor.wasm", &[include_str!("handlers.rs")]),
             Self::Turns => ("examples/turns.wasm", &[include_str!("turns.rs"), include_str!("failures.rs")]),
             Self::Web => ("examples/web.wasm", &[include_str!("http.rs"), include_str!("limits.rs")]),

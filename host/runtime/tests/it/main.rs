@@ -5,6 +5,7 @@
 mod client;
 mod commands;
 mod denials;
+mod deterministic;
 mod failures;
 mod guests;
 mod handlers;

@@ -14,6 +14,8 @@ use crate::{
 
 /// Origins and batches that are named one by one.
 const MAX_NAMED: usize = 20;
+/// Batches of one row that people are shown.
+const MAX_BATCHES: usize = 5;
 
 impl Verdict {
     /// The word for it in data.
@@ -178,10 +180,14 @@ impl Difference {
             lines.push("  (not explained: there are too many; name it with --prefix)".to_string());
             return;
         };
+        lines.push(format!("  {}", cause.verdict().words()));
         let Cause { a_lacks, b_lacks, two_batches, .. } = cause;
-        for (hlc, dot, ops) in
-            cause.batches.iter().rev().take(MAX_NAMED).map(|((hlc, dot), ops)| (hlc, dot, ops))
-        {
+        for (side, lacks) in [("A", a_lacks), ("B", b_lacks)] {
+            if !lacks.is_empty() {
+                lines.push(format!("  {side} lacks {}", dots(lacks)));
+            }
+        }
+        for ((hlc, dot), ops) in cause.batches.iter().rev().take(MAX_BATCHES) {
             let who = match (a_lacks.contains(dot), b_lacks.contains(dot)) {
                 (true, _) => "only B has it",
                 (_, true) => "only A has it",
@@ -191,12 +197,9 @@ impl Difference {
             lines.push(format!("  batch {dot} ({}), {who}:", time(hlc.ms())));
             lines.extend(ops.iter().take(MAX_NAMED).map(|op| format!("    {}", op_json(op))));
         }
-        for (side, lacks) in [("A", a_lacks), ("B", b_lacks)] {
-            if !lacks.is_empty() {
-                lines.push(format!("  {side} lacks {}", dots(lacks)));
-            }
+        if cause.batches.len() > MAX_BATCHES {
+            lines.push("  and earlier ones: `numax log export --key` shows all".to_string());
         }
-        lines.push(format!("  {}", cause.verdict().words()));
     }
 
     fn json(&self) -> Json {

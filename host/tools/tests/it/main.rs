@@ -6,4 +6,5 @@ mod diff;
 mod input;
 mod look;
 mod nodes;
+mod plant;
 mod replay;

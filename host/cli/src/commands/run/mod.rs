@@ -1,5 +1,7 @@
 //! `numax run`: a node with its modules, from the first listener to the last flush.
 
+mod deterministic;
+mod input;
 mod modules;
 mod print;
 mod session;
@@ -35,7 +37,12 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     }
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let threads = threads.map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
-    let result = threads.block_on(session::run(&config, modules, args.print));
+    let result = match args.seed {
+        Some(seed) => {
+            threads.block_on(deterministic::run(&config, modules, args.print, seed, args.input.as_deref()))
+        }
+        None => threads.block_on(session::run(&config, modules, args.print)),
+    };
     // Whatever still runs was given its time; a blocked thread must not keep the process.
     threads.shutdown_background();
     result

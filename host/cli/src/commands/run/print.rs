@@ -15,10 +15,19 @@ impl PrintArgs {
             print_lww_map,
             print_orset,
             print_rga,
+            print_text,
         } = self;
-        [print_gcounter, print_pncounter, print_lww_register, print_lww_map, print_orset, print_rga]
-            .iter()
-            .all(|keys| keys.is_empty())
+        [
+            print_gcounter,
+            print_pncounter,
+            print_lww_register,
+            print_lww_map,
+            print_orset,
+            print_rga,
+            print_text,
+        ]
+        .iter()
+        .all(|keys| keys.is_empty())
     }
 }
 
@@ -50,6 +59,9 @@ pub(crate) fn lines(reader: Reader, wanted: &PrintArgs) -> Result<Vec<String>, S
     }
     for name in &wanted.print_rga {
         lines.push(format!("{name} = [{}]", list(&mut draft, &key(name)?).map_err(text)?));
+    }
+    for name in &wanted.print_text {
+        lines.push(format!("{name} = {}", draft.text_read(&key(name)?).map_err(text)?));
     }
     Ok(lines)
 }

@@ -115,7 +115,7 @@ async fn with_modules(
 }
 
 /// Loads a module, and says so if that takes long enough to be a compilation.
-async fn load(engine: &Engine, wanted: Wanted, format: LogFormat) -> Result<Module, Failure> {
+pub(super) async fn load(engine: &Engine, wanted: Wanted, format: LogFormat) -> Result<Module, Failure> {
     let bytes = std::fs::metadata(&wanted.path).map_or(0, |file| file.len());
     let name = wanted.name.clone();
     let engine = engine.clone();
@@ -244,7 +244,7 @@ async fn serve(
     }
 }
 
-fn command_ended(
+pub(super) fn command_ended(
     joined: Result<(String, Result<i32, RunError>), tokio::task::JoinError>,
 ) -> Result<(), Failure> {
     match joined {
@@ -267,7 +267,7 @@ async fn pause(duration: Duration, signals: &Signals) {
     }
 }
 
-async fn print_values(node: &Node, values: &Arc<PrintArgs>) -> Result<(), Failure> {
+pub(super) async fn print_values(node: &Node, values: &Arc<PrintArgs>) -> Result<(), Failure> {
     if values.is_empty() {
         return Ok(());
     }
@@ -280,13 +280,15 @@ async fn print_values(node: &Node, values: &Arc<PrintArgs>) -> Result<(), Failur
     Ok(())
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Failure::failed(format!("work in the background did not end: {error}")))
 }
 
 /// The user's cache of compiled code; none if there is no home.
-fn cache_dir() -> Option<PathBuf> {
+pub(super) fn cache_dir() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
     Some(base.join("numax").join("code"))
