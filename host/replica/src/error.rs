@@ -121,8 +121,8 @@ impl From<DiskError> for OpenError {
     }
 }
 
-/// Why a batch was not committed. Nothing of it is there, now or later, except after [`ReadOnly`](Self::ReadOnly) in
-/// a group whose sync failed: then nobody knows until the next start.
+/// Why a batch was not committed. Nothing of it is there, now or later; of batches of peers that were appended before a
+/// sync failed ([`ReadOnly`](Self::ReadOnly)) nobody knows until the next start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// The batch cannot be committed as it is, for example because a counter would overflow.

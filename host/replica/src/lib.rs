@@ -31,7 +31,9 @@ pub mod snapshot;
 mod texts;
 pub mod transfer;
 
-pub use self::core::{CommitTicket, Core, GroupOutcome, Health, Ingested, LogPage, Request, Response};
+pub use self::core::{
+    Clocks, CommitTicket, Core, GroupOutcome, Health, Ingested, LogPage, Request, Response,
+};
 pub use applied::{Applied, Change};
 pub use config::{CoreConfig, Durability, Given, ReplicaConfig};
 pub use draft::{Draft, IdSeed, ListPage, Loaded, LocalBatch, Miss, Page, WriterId};
@@ -42,7 +44,7 @@ pub use meta::{HostFacts, mark_restored};
 pub use numax_store::{Engine, Table};
 #[cfg(feature = "planted-bugs")]
 pub use planted::Planted;
-pub use reader::Reader;
+pub use reader::{Mark, Reader};
 pub use replica::{DirLock, Durable, Replica, engine_of, lock};
 pub use rows::frozen::{FrozenError, FrozenPage, FrozenRows};
 pub use texts::{Busy, Permit};

@@ -42,6 +42,8 @@ pub enum Planted {
     EpochAtEachStart,
     /// A node that finds its origin elsewhere goes on writing.
     TwinWrites,
+    /// Under `fsync`, what is appended leaves before it is synced.
+    LeavesUnsynced,
 }
 
 impl CoreConfig {

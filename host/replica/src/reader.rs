@@ -13,7 +13,24 @@ pub struct Reader {
     pub(crate) origin: Origin,
 }
 
+/// Taken before something is read; see [`Reader::seen`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
+
 impl Reader {
+    /// A mark to be taken before something is read.
+    pub fn mark(&self) -> Mark {
+        Mark(self.shared.times_taken_back())
+    }
+
+    /// The log position behind everything that can have been seen since a mark: under `fsync` rows are visible before they
+    /// are safe, so what is made of them must wait as what is written does. It is one that no log reaches
+    /// ([`u64::MAX`]) if rows were taken back since the mark, because what was seen may be among them.
+    pub fn seen(&self, since: Mark) -> u64 {
+        let visible = self.shared.visible();
+        if self.mark() == since { visible } else { u64::MAX }
+    }
+
     /// The origin under which this datastore writes.
     pub fn origin(&self) -> Origin {
         self.origin

@@ -2,14 +2,14 @@
 
 use crate::families::{Call, with_rows};
 use crate::net::Fate;
-use crate::node::Job;
+use crate::node::{Job, Waiting};
 use crate::oracle::{Increments, Turn};
 use crate::trace::fingerprint;
 use crate::world::{What, World};
 use bytes::Bytes;
 use numax_cluster::{Effect, Event, IngestOutcome, LinkId, LogCursor, Millis, Report};
 use numax_crdt::{BatchHeader, VersionVector};
-use numax_replica::{Draft, DraftError, Durability, LogError, Response};
+use numax_replica::{Draft, DraftError, Durability, Health, LogError, Response};
 use numax_wire::{Message, decode, encode};
 
 /// The node-local key under which every turn leaves its number: it is in the same batch as the turn's replicated writes,
@@ -232,9 +232,7 @@ impl World<'_> {
 
     /// Gives the committer something to do.
     pub(crate) fn enqueue(&mut self, node: usize, job: Job) {
-        let fsync = self.config.durability == Durability::Fsync;
-        let slow = self.nodes.get(node).map_or(0, |node| node.sync_delay(self.now));
-        let at = self.soon(node, 0, 8) + if fsync { slow } else { 0 };
+        let at = self.soon(node, 0, 8);
         let Some(life) = self.nodes.get_mut(node).and_then(|node| node.life.as_mut()) else { return };
         life.queue.push(job);
         if !life.awake {
@@ -278,18 +276,17 @@ impl World<'_> {
         if let Some(last) = outcome.applied.last().filter(|applied| !applied.remote) {
             self.inspect_written(node, &last.bytes);
         }
-        if self.config.durability == Durability::Fsync {
-            self.oracle.synced(node, vector.clone());
-        }
-        let (mut answers, mut states) = (Vec::new(), Vec::new());
+        let Some(life) = self.life(node, number) else { return };
+        let position = life.core.position();
+        let mut failed = Vec::new();
+        let batches = outcome.applied.into_iter().map(|applied| (applied.position, Waiting::Batch(applied)));
+        life.waiting.extend(batches);
+        let mut turns = Vec::new();
         for (job, result) in jobs.into_iter().zip(outcome.results) {
             match (job, result) {
                 (Job::Turn(turn, _), Ok(Response::Committed(ticket))) => {
-                    if let Some(dot) = ticket.dot {
-                        self.oracle.committed(turn, dot);
-                        self.oracle.acknowledged(dot);
-                    }
-                    self.stats.acknowledged += 1;
+                    turns.extend(ticket.dot.map(|dot| (turn, dot)));
+                    life.waiting.push_back((position, Waiting::Answer(ticket.dot)));
                 }
                 (Job::Ingest(request, _), Ok(Response::Ingested(ingested))) => {
                     let count = |count: usize| count as u64;
@@ -300,33 +297,88 @@ impl World<'_> {
                         rejected: count(ingested.rejected),
                         malformed: count(ingested.malformed),
                     };
-                    answers.push((request, Ok(outcome)));
+                    life.waiting.push_back((position, Waiting::Ingested(request, outcome)));
                 }
                 (Job::State(request, _), Ok(Response::Transferred(done))) => {
-                    states.push((request, Ok(done.next)))
+                    life.waiting.push_back((position, Waiting::State(request, done.next)));
                 }
-                (Job::State(request, _), Err(error)) => states.push((request, Err(error.to_string()))),
-                (Job::Ingest(request, _), Err(error)) => answers.push((request, Err(error.to_string()))),
+                (Job::Ingest(request, _), Err(error)) => failed.push((request, false, error.to_string())),
+                (Job::State(request, _), Err(error)) => failed.push((request, true, error.to_string())),
                 // Not committed: the guest is told, and nothing of it may be there.
                 (Job::Turn(..), Err(_)) => {}
                 (_, Ok(other)) => {
-                    self.oracle.violation("turns", format!("an answer to another request: {other:?}"))
+                    let detail = format!("an answer to another request: {other:?}");
+                    return self.oracle.violation("turns", detail);
                 }
             }
         }
-        if !outcome.applied.is_empty() {
-            let batches =
-                outcome.applied.iter().map(|applied| (applied.dot, applied.bytes.clone())).collect();
-            self.step(node, Event::Applied { batches, vector: vector.clone() });
+        for (turn, dot) in turns {
+            self.oracle.committed(turn, dot);
         }
-        for (request, outcome) in answers {
-            self.step(node, Event::Ingested { request, outcome, vector: vector.clone() });
-        }
-        for (request, outcome) in states {
-            self.step(node, Event::StateTaken { request, outcome, vector: vector.clone() });
+        self.sync_soon(node, number);
+        self.release(node);
+        for (request, state, error) in failed {
+            let Some(vector) = self.life(node, number).map(|life| life.core.committed_vector().clone())
+            else {
+                return;
+            };
+            let event = match state {
+                false => Event::Ingested { request, outcome: Err(error), vector },
+                true => Event::StateTaken { request, outcome: Err(error), vector },
+            };
+            self.step(node, event);
         }
         self.inspect_queues(node);
         self.inspect_health(node);
+    }
+
+    /// Under `fsync` a sync begins as soon as something was written, unless one runs.
+    fn sync_soon(&mut self, node: usize, number: u64) {
+        if self.config.durability != Durability::Fsync {
+            return;
+        }
+        let Some(life) = self.life(node, number) else { return };
+        if !life.sync_due && life.core.position() > life.core.synced_position() {
+            life.sync_due = true;
+            let at = self.soon(node, 0, 4);
+            self.schedule.put(at, What::Sync { node, life: number });
+        }
+    }
+
+    /// Lets out what is committed by now.
+    fn release(&mut self, node: usize) {
+        let fsync = self.config.durability == Durability::Fsync;
+        let Some(life) = self.nodes.get_mut(node).and_then(|node| node.life.as_mut()) else { return };
+        let committed = life.core.committed();
+        let vector = life.core.committed_vector().clone();
+        let (mut batches, mut events) = (Vec::new(), Vec::new());
+        while let Some((_, waiting)) = life.waiting.pop_front_if(|(position, _)| *position <= committed) {
+            match waiting {
+                Waiting::Answer(dot) => {
+                    self.stats.acknowledged += 1;
+                    dot.into_iter().for_each(|dot| self.oracle.acknowledged(dot));
+                }
+                Waiting::Batch(applied) => batches.push((applied.dot, applied.bytes.clone())),
+                Waiting::Ingested(request, outcome) => {
+                    events.push(Event::Ingested { request, outcome: Ok(outcome), vector: vector.clone() });
+                }
+                Waiting::State(request, next) => {
+                    events.push(Event::StateTaken { request, outcome: Ok(next), vector: vector.clone() });
+                }
+            }
+        }
+        if fsync {
+            self.oracle.synced(node, vector.clone());
+            if life.core.health() != Health::Ok {
+                self.oracle.taken_back(node, life.core.vector());
+            }
+        }
+        if !batches.is_empty() {
+            self.step(node, Event::Applied { batches, vector });
+        }
+        for event in events {
+            self.step(node, event);
+        }
     }
 
     /// Reads a page of the log for a peer.
@@ -376,30 +428,40 @@ impl World<'_> {
         let slow = self.nodes.get(node).map_or(0, |node| node.sync_delay(self.now));
         let idle = self.soon(node, 50, 150);
         let busy = self.soon(node, 0, 20) + slow;
+        let fsync = self.config.durability == Durability::Fsync;
         let Some(life) = self.life(node, number) else { return };
+        life.sync_due = false;
         let at = match life.syncing.take() {
             Some((job, vector)) => {
                 let result = job.run();
-                life.core.finish_sync(&job, &result);
+                life.core.finish_sync(&result);
                 if self.died(node) {
                     return;
                 }
                 if result.is_ok() {
                     self.oracle.synced(node, vector);
                 }
+                self.release(node);
+                self.inspect_health(node);
                 idle
             }
             None => {
                 let vector = life.core.vector().clone();
                 let job = life.core.begin_sync();
                 life.syncing = job.map(|job| (job, vector));
+                life.sync_due = fsync && life.syncing.is_some();
                 if self.died(node) {
                     return;
                 }
                 busy
             }
         };
-        self.schedule.put(at, What::Sync { node, life: number });
+        let running = self.life(node, number).is_some_and(|life| life.sync_due);
+        if !fsync || running {
+            self.schedule.put(at, What::Sync { node, life: number });
+        } else {
+            self.sync_soon(node, number);
+        }
     }
 
     /// Begins to move rows to the engine, or ends the move that runs.
@@ -421,6 +483,11 @@ impl World<'_> {
                 }
                 let forgot = forgot.unwrap_or_default();
                 self.stats.forgotten += (forgot.segments + forgot.tombstones) as u64;
+                if self.died(node) {
+                    return;
+                }
+                self.release(node);
+                self.inspect_health(node);
                 idle
             }
             None => {

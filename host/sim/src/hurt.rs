@@ -84,7 +84,7 @@ impl World<'_> {
         // Jobs that run end first.
         if let Some((job, _)) = life.syncing.take() {
             let result = job.run();
-            life.core.finish_sync(&job, &result);
+            life.core.finish_sync(&result);
         }
         if let Some(job) = life.flushing.take() {
             let outcome = job.run();
@@ -92,9 +92,12 @@ impl World<'_> {
         }
         let closed = life.core.close();
         let vector = life.core.vector().clone();
+        let fsync = self.config.durability == Durability::Fsync;
         if !self.died(node) {
-            if closed.is_ok() {
-                self.oracle.synced(node, vector);
+            match closed {
+                Ok(()) => self.oracle.synced(node, vector),
+                Err(_) if fsync => self.oracle.taken_back(node, &vector),
+                Err(_) => {}
             }
             self.crash(node, Crash::Process, down);
         }

@@ -153,7 +153,7 @@ impl World<'_> {
     /// Whether all nodes run and have applied the same, with nothing under way.
     pub(crate) fn agree(&self) -> bool {
         let mut vectors = self.nodes.iter().filter(|node| !node.gone).map(|node| {
-            let life = node.life.as_ref().filter(|life| life.queue.is_empty())?;
+            let life = node.life.as_ref().filter(|life| life.queue.is_empty() && life.waiting.is_empty())?;
             Some(life.core.vector())
         });
         let first = vectors.next().flatten();

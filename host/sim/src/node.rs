@@ -3,13 +3,14 @@
 use crate::plan::{Crash, NodePlan};
 use crate::trace::stream;
 use crate::world::What;
-use numax_cluster::{Cluster, Config, Identity};
-use numax_crdt::{NodeId, Origin};
+use numax_cluster::{Cluster, Config, Identity, IngestOutcome, TransferState};
+use numax_crdt::{Dot, NodeId, Origin};
 use numax_replica::core::{FlushJob, SyncJob};
-use numax_replica::{Core, CoreConfig, HostFacts, OpenError, Request};
+use numax_replica::{Applied, Core, CoreConfig, HostFacts, OpenError, Request};
 use numax_store::mem::MemBackend;
 use numax_store::{FaultPlan, Faults, MemDisk, Survives};
 use rand::rngs::ChaCha8Rng;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What is on a machine's disk.
@@ -119,6 +120,18 @@ impl Job {
     }
 }
 
+/// What must not leave a node before it is committed.
+pub enum Waiting {
+    /// A turn's answer, and its dot if it wrote something that is replicated.
+    Answer(Option<Dot>),
+    /// A batch for peers.
+    Batch(Arc<Applied>),
+    /// The answer to a request of the protocol.
+    Ingested(u64, IngestOutcome),
+    /// The same for a page of state.
+    State(u64, Option<TransferState>),
+}
+
 /// A running process.
 pub struct Life {
     /// Tells it from those before.
@@ -133,8 +146,12 @@ pub struct Life {
     pub awake: bool,
     /// A sync that runs, and what it covers.
     pub syncing: Option<(SyncJob, numax_crdt::VersionVector)>,
+    /// Whether a sync will begin, or one that runs will end, under `fsync`.
+    pub sync_due: bool,
     /// A flush that runs.
     pub flushing: Option<FlushJob>,
+    /// What waits until it is committed, by the log position that it waits for.
+    pub waiting: VecDeque<(u64, Waiting)>,
     /// The timer that was set last.
     pub timer: u64,
     /// The sum that a reader saw of each g-counter.
@@ -302,7 +319,9 @@ impl Node {
             queue: Vec::new(),
             awake: false,
             syncing: None,
+            sync_due: false,
             flushing: None,
+            waiting: VecDeque::new(),
             timer: 0,
             seen: std::collections::BTreeMap::new(),
         });

@@ -240,6 +240,41 @@ impl Oracle {
         }
     }
 
+    /// A node's log has failed, and what was not synced is not shown there any more.
+    pub fn taken_back(&mut self, node: usize, vector: &VersionVector) {
+        let Some(facts) = self.nodes.get_mut(node) else { return };
+        if vector.covers_vector(&facts.synced) {
+            facts.applied.clone_from(vector);
+        } else {
+            let detail = format!(
+                "node {node} shows {} after a failed sync, {} was synced",
+                show(vector),
+                show(&facts.synced)
+            );
+            self.violation("durability", detail);
+        }
+    }
+
+    /// A node goes on under an origin behind what it has of it: what it had written after that, and lost, never was.
+    pub fn unwritten(&mut self, node: usize, origin: &Origin, have: u64) {
+        let behind = |dot: &Dot| dot.origin == *origin && dot.seq > have;
+        let Some(first) = self.payloads.keys().copied().find(behind) else { return };
+        let others = |(other, facts): &(usize, &NodeFacts)| *other != node && facts.applied.covers(first);
+        if let Some((other, _)) = self.nodes.iter().enumerate().find(others) {
+            let detail =
+                format!("node {other} has {first}, node {node} has lost it and will give its number again");
+            return self.violation("once", detail);
+        }
+        self.payloads.retain(|dot, _| !behind(dot));
+        self.by_dot.retain(|dot, _| !behind(dot));
+        self.batches.retain(|batch| !behind(&batch.dot()));
+        let left = self.batches.iter().filter(|batch| batch.origin == *origin).max_by_key(|batch| batch.seq);
+        match left {
+            Some(last) => self.times.insert(*origin, (last.seq, last.hlc)),
+            None => self.times.remove(origin),
+        };
+    }
+
     /// What is known of a node.
     pub fn facts(&self, node: usize) -> NodeFacts {
         self.nodes.get(node).cloned().unwrap_or_default()

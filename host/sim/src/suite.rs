@@ -63,12 +63,13 @@ pub struct PlantedBug {
 }
 
 /// Every planted bug.
-pub const PLANTED: [PlantedBug; 18] = [
+pub const PLANTED: [PlantedBug; 19] = [
     planted("dot-reuse", Bug::Core(Planted::DotReuse), Scenario::Restore, 20),
     planted("skipped-fsync", Bug::Core(Planted::SkippedFsync), Scenario::Crash, 20),
     planted("double-apply", Bug::Core(Planted::DoubleApply), Scenario::Mix, 5),
     planted("no-causality", Bug::Core(Planted::NoCausality), Scenario::Mix, 20),
     planted("kept-rows", Bug::Core(Planted::KeptRows), Scenario::Mix, 120),
+    planted("leaves-unsynced", Bug::Core(Planted::LeavesUnsynced), Scenario::Crash, 40),
     planted("early-collection", Bug::Core(Planted::EarlyCollection), Scenario::Mix, 120),
     planted("kept-rows-after-restore", Bug::Core(Planted::KeptRows), Scenario::Restore, 120),
     planted("kept-tail", Bug::Core(Planted::KeptTail), Scenario::Disk, 40),

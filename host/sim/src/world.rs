@@ -294,6 +294,10 @@ impl<'a> World<'a> {
             self.oracle.violation("epochs", detail);
         }
         self.trace.note((self.now, "start", node, number, vector.digest()));
+        if life.core.new_epoch().is_none() {
+            let origin = life.core.origin();
+            self.oracle.unwritten(node, &origin, vector.get(&origin));
+        }
         self.inspect_start(node, &vector);
         self.step(node, Event::Start { vector });
         if let Some(state) = unfinished {
@@ -302,7 +306,9 @@ impl<'a> World<'a> {
         let (sync, flush, look) =
             (self.soon(node, 1, 100), self.soon(node, 1, 1_500), self.soon(node, 1, 3_000));
         self.schedule.put(look, What::Look { node, life: number });
-        self.schedule.put(sync, What::Sync { node, life: number });
+        if self.config.durability != Durability::Fsync {
+            self.schedule.put(sync, What::Sync { node, life: number });
+        }
         self.schedule.put(flush, What::Flush { node, life: number });
     }
 

@@ -64,7 +64,7 @@ impl LogAtRest {
             return Err(OpenError::Foreign { path: dir.display().to_string(), detail });
         };
         let (log, _) = log::open(disk, SEGMENT, start, End::PowerCut, |_| Ok::<_, CoreError>(()))?;
-        log.expose();
+        log.expose(false);
         Ok(Self::new(log.reader().clone(), lock))
     }
 

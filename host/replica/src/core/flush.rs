@@ -51,6 +51,11 @@ impl State {
     pub(super) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
+
+    /// What is on its way must not get there.
+    pub(super) fn give_up(&mut self) {
+        self.plan = None;
+    }
 }
 
 /// A sync of the log that may run beside the core.
@@ -143,8 +148,15 @@ impl Core {
     }
 
     /// Takes note of what came of a sync. After an error the datastore is read-only.
-    pub fn finish_sync(&mut self, job: &SyncJob, result: &Result<(), DiskError>) {
-        self.log.sync_done(&job.0, result);
+    pub fn finish_sync(&mut self, result: &Result<(), DiskError>) {
+        self.log.sync_done(result);
+        self.synced();
+    }
+
+    /// A sync has ended.
+    fn synced(&mut self) {
+        self.expose();
+        self.take_back();
     }
 
     /// Syncs the log, here and now.
@@ -152,9 +164,10 @@ impl Core {
     /// # Errors
     /// When it failed: then the datastore is read-only.
     pub fn sync(&mut self) -> Result<(), LogError> {
-        self.log.sync_now()?;
-        self.log.expose();
-        Ok(())
+        self.receipts.mark(self.log.end(), &self.tip.vector);
+        let result = self.log.sync_now();
+        self.synced();
+        result
     }
 
     /// Begins to move rows to the engine; with `sync` so that they survive a power cut. None when there is nothing to
@@ -194,8 +207,9 @@ impl Core {
     /// # Errors
     /// When rows could not be written or synced. They stay in memory and go with the next flush.
     pub fn finish_flush(&mut self, job: &FlushJob, outcome: FlushOutcome) -> Result<(), String> {
-        if let (Some(log), Some(result)) = (&job.log, &outcome.log) {
-            self.log.sync_done(log, result);
+        if let Some(result) = &outcome.log {
+            self.log.sync_done(result);
+            self.synced();
         }
         let result = outcome.engine.and_then(|()| {
             self.flush.included = job.plan.notes.position;

@@ -61,7 +61,8 @@ pub enum Response {
 pub struct GroupOutcome {
     /// One result per request, in their order.
     pub results: Vec<Result<Response, CommitError>>,
-    /// What was applied, in the order of the log.
+    /// What was applied, in the order of the log. Under `fsync` nobody else may see it before it is
+    /// [`committed`](Core::committed).
     pub applied: Vec<Arc<Applied>>,
 }
 
@@ -81,7 +82,9 @@ pub(super) struct Group {
 }
 
 impl Core {
-    /// Works off a group. `now_ms` is Unix time in milliseconds.
+    /// Works off a group: appends it, and shows it to readers. `now_ms` is Unix time in milliseconds.
+    ///
+    /// Under [`Durability::Fsync`] it is committed later, by a sync: see [`committed`](Self::committed).
     pub fn run_group(&mut self, requests: Vec<Request>, now_ms: u64) -> GroupOutcome {
         let count = requests.len();
         let failed =
@@ -89,10 +92,18 @@ impl Core {
         if let Err(error) = self.writable() {
             return failed(error);
         }
+        let end = self.log.end();
         let frames = match self.log.begin(&self.tip.vector) {
             Ok(frames) => frames,
-            Err(error) => return failed(self.refused(&CoreError::Log(error))),
+            Err(error) => {
+                self.take_back();
+                return failed(self.refused(&CoreError::Log(error)));
+            }
         };
+        if self.log.end() != end {
+            // A new segment begins with everything before it synced.
+            self.receipts.mark(self.log.end(), &self.tip.vector);
+        }
         let mut group = Group {
             frames,
             applied: Vec::new(),
@@ -116,6 +127,7 @@ impl Core {
             && !self.config.has_bug(Planted::AnsweredAnyway)
         {
             self.abandon(group);
+            self.take_back();
             return failed(self.refused(&CoreError::Log(error)));
         }
         GroupOutcome { results, applied: self.publish(group) }
@@ -170,10 +182,7 @@ impl Core {
             return Ok(());
         }
         self.log.append(frames, self.config.durability == Durability::None)?;
-        if self.config.durability == Durability::Fsync {
-            self.log.sync_now()?;
-        }
-        self.log.expose();
+        self.expose();
         Ok(())
     }
 
@@ -200,7 +209,7 @@ impl Core {
             self.staging.clear();
             return Vec::new();
         }
-        self.staging.publish(&self.shared);
+        self.staging.publish(&self.shared, self.log.end());
         let mut vector = self.shared.vector_mut();
         // Of batches in a row from one origin the last says it all.
         let mut applied = group.applied.iter().peekable();

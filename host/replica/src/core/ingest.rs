@@ -1,7 +1,7 @@
 //! Taking batches from peers: each exactly once, in causal order, as a whole.
 
 use bytes::Bytes;
-use numax_crdt::{Batch, BatchHeader, Origin, SkewReport};
+use numax_crdt::{Batch, BatchHeader, Origin};
 
 use super::{
     Core, group,
@@ -126,11 +126,8 @@ impl Core {
             out.duplicates += 1;
             return Ok(false);
         }
-        if let SkewReport::Ahead { by_ms } =
-            self.tip.clock.observe(batch.hlc, now_ms, self.config.max_skew_ms)
-        {
-            tracing::warn!(origin = %dot.origin, by_ms, "a peer's clock is ahead; its times are merged but not adopted");
-        }
+        let report = self.tip.clock.observe(batch.hlc, now_ms, self.config.max_skew_ms);
+        self.clocks.remote(dot.origin.node, report);
         let position = group.push(Some(&bytes), true, &[])?;
         let changes = group::apply_ops(&self.shared, &mut self.staging, dot, &batch.ops)?;
         self.tip.deps.insert(dot.origin, dot.seq);

@@ -40,6 +40,8 @@ impl Core {
         if self.duplicate_origin {
             return Err(CoreError::Refused(CommitError::DuplicateOrigin));
         }
+        let (last, max_skew_ms) = (self.tip.clock.last(), self.config.max_skew_ms);
+        self.clocks.local(self.origin.node, last, now_ms, max_skew_ms);
         let hlc = match self.config.has_bug(Planted::BareClock) {
             false => self.tip.clock.tick(now_ms),
             true => Hlc::from_parts(now_ms, 0),

@@ -2,9 +2,12 @@
 //! that the simulator runs what the node runs.
 //!
 //! A *group* of requests is worked off at once: totals, dots and times are given, rows are staged, all records go to
-//! the log in one write, and only then rows, vector and notices become visible. A failed append drops the staged rows
-//! and leaves no trace.
+//! the log in one write, and only then rows and vector become visible. A failed append drops the staged rows and leaves
+//! no trace. Under `fsync` a group is *committed* by a sync that follows, while the next group is already appended;
+//! until then it does not leave the node, and if the sync fails it is taken back.
 
+mod clocks;
+mod durable;
 pub(crate) mod flush;
 mod group;
 mod ingest;
@@ -15,6 +18,7 @@ pub(crate) mod notes;
 mod open;
 mod pending;
 mod recent;
+mod replay;
 mod transfer;
 
 use std::{
@@ -26,6 +30,7 @@ use bytes::Bytes;
 use numax_crdt::{Dot, Hlc, HlcClock, Origin, VersionVector};
 use numax_store::{Disk, KvBackend};
 
+pub use clocks::Clocks;
 pub use flush::{FlushJob, FlushOutcome, SyncJob};
 pub use group::{GroupOutcome, Request, Response};
 pub use ingest::Ingested;
@@ -88,6 +93,18 @@ pub(crate) struct Tip {
     pub(crate) place: Place,
 }
 
+impl Tip {
+    /// Where the engine is.
+    fn of(notes: &Notes) -> Self {
+        Self {
+            vector: notes.vector.clone(),
+            deps: notes.deps.clone(),
+            clock: HlcClock::starting_after(notes.clock),
+            place: notes.place.clone(),
+        }
+    }
+}
+
 /// One datastore. See the module's text.
 pub struct Core {
     pub(crate) config: CoreConfig,
@@ -104,6 +121,9 @@ pub struct Core {
     /// Origins under whose dots two different batches were seen: nothing more is taken from them.
     quarantined: BTreeSet<Origin>,
     duplicate_origin: bool,
+    /// What was not committed when the log failed is not shown any more.
+    taken_back: bool,
+    clocks: Clocks,
     pub(crate) flush: flush::State,
     pub(crate) members: Box<dyn Members>,
     /// The changes of the member table that the engine has.
@@ -141,7 +161,8 @@ impl Core {
         self.log.end()
     }
 
-    /// The log position up to which a power cut loses nothing.
+    /// The log position up to which a power cut loses nothing. A sync that has run counts, also before it was handed
+    /// back.
     pub fn synced_position(&self) -> u64 {
         self.log.synced()
     }
@@ -158,6 +179,11 @@ impl Core {
             None if self.duplicate_origin => Health::DuplicateOrigin,
             None => Health::Ok,
         }
+    }
+
+    /// Which clocks are known to be wrong, and by how much.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     /// Stops local writes because a live peer says that it writes under this origin.
@@ -236,7 +262,7 @@ impl Core {
         // Otherwise nothing waits there, and what a failed sync left in the file must not be shown.
         if self.config.durability == Durability::None && self.log.broken().is_none() {
             self.log.write_buffer()?;
-            self.log.expose();
+            self.expose();
         }
         Ok(())
     }

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use numax_crdt::{Batch, HlcClock, NodeId, VersionVector};
 use numax_store::{Disk, KvBackend};
 
-use super::{Core, Tip, flush, group, notes, notes::Notes, pending::Pending, recent::Recent};
+use super::{Core, Tip, flush, notes, notes::Notes, pending::Pending, recent::Recent, replay::Replay};
 use crate::{
     config::CoreConfig,
-    error::{CoreError, OpenError},
+    error::OpenError,
     forget::{Collector, Members, Receipts, StaticMembers},
-    log::{self, End, Record, Replayed},
+    log::{self, End, Replayed},
     meta::{HostFacts, Meta},
     planted::{self, Planted},
-    rows::{name, shared::Shared, staging::Staging},
-    transfer::{Page, Pictures, merge_page},
+    rows::{shared::Shared, staging::Staging},
+    transfer::Pictures,
 };
 
 /// Rows after which a replay writes to the engine: a lost engine is rebuilt from the whole log in bounded memory.
@@ -56,13 +54,9 @@ impl Core {
             max_skew_ms: config.max_skew_ms,
             now_ms,
             own: previous.as_ref().map(|meta| meta.origin(config.node)).transpose()?,
-            tip: Tip {
-                vector: notes.vector,
-                deps: notes.deps,
-                clock: HlcClock::starting_after(notes.clock),
-                place: notes.place,
-            },
+            tip: Tip::of(&notes),
             staging: Staging::default(),
+            write_at: REPLAY_ROWS,
         };
         let expect = match &previous {
             Some(_) if config.has_bug(Planted::DamageIsTorn) => End::PowerCut,
@@ -79,7 +73,7 @@ impl Core {
             })?;
         let cut = cut.filter(|_| !config.has_bug(Planted::DamageIsTorn));
         let mut tip = replay.tip;
-        log.expose();
+        log.expose(false);
 
         let previous = match previous {
             Some(found) if config.has_bug(Planted::DotReuse) => Some(planted::innocent(found, facts)),
@@ -115,6 +109,7 @@ impl Core {
         let durable = if trusted { included } else { log.first() };
         let received = if log.synced() == log.end() { tip.vector.clone() } else { Default::default() };
         shared.vector_mut().clone_from(&tip.vector);
+        shared.shows(log.end());
         Ok(Self {
             pending: Pending::new(config.pending_bytes),
             recent: Recent::new(config.recent_bytes),
@@ -130,6 +125,8 @@ impl Core {
             staging: Staging::default(),
             quarantined: std::collections::BTreeSet::new(),
             duplicate_origin: false,
+            taken_back: false,
+            clocks: Default::default(),
             members_saved: members.changes(),
             members: Box::new(members),
             receipts: Receipts::new(received),
@@ -137,89 +134,5 @@ impl Core {
             collector: Collector::default(),
             pictures: Pictures::default(),
         })
-    }
-}
-
-/// Applies the log's records behind the engine's position.
-struct Replay<'a> {
-    shared: &'a Arc<Shared>,
-    node: NodeId,
-    max_skew_ms: u64,
-    now_ms: u64,
-    /// The origin of the last epoch.
-    own: Option<numax_crdt::Origin>,
-    tip: Tip,
-    staging: Staging,
-}
-
-impl Replay<'_> {
-    /// The log holds everything that was applied before a segment, unless rows came in another way (a transfer of
-    /// state) and the engine has lost them.
-    fn segment(&self, vector: &VersionVector) -> Result<(), CoreError> {
-        if self.tip.vector.covers_vector(vector) {
-            return Ok(());
-        }
-        Err(CoreError::RowsLost("some came by a transfer of state, and are not in the log".to_string()))
-    }
-
-    fn record(&mut self, end: u64, record: Record) -> Result<(), CoreError> {
-        if let Some(bytes) = record.batch {
-            let batch = Batch::decode(bytes)?;
-            let known = self.tip.vector.get(&batch.origin);
-            // Known ones cannot be there: the engine's notes and the log are one sequence.
-            if !self.tip.vector.advance(batch.dot()) {
-                return Err(CoreError::Invalid(format!(
-                    "the log has batch {} where the {} of this origin are known",
-                    batch.dot(),
-                    known
-                )));
-            }
-            if self.own == Some(batch.origin) {
-                self.tip.deps.clear();
-                self.tip.clock = HlcClock::starting_after(self.tip.clock.last().max(batch.hlc));
-            } else {
-                self.tip.deps.insert(batch.origin, batch.seq);
-                self.tip.clock.observe(batch.hlc, self.now_ms, self.max_skew_ms);
-            }
-            self.tip.place.applied(batch.dot());
-            group::apply_ops(self.shared, &mut self.staging, batch.dot(), &batch.ops)?;
-        }
-        if let Some(bytes) = record.page {
-            self.page(end, bytes)?;
-        }
-        for (key, value) in record.local {
-            self.staging.put(&name::local(&key), value);
-        }
-        self.staging.publish(self.shared);
-        if self.shared.state().active.len() >= REPLAY_ROWS {
-            self.write(end)?;
-        }
-        Ok(())
-    }
-
-    /// Merges a page of transferred state.
-    fn page(&mut self, end: u64, bytes: Bytes) -> Result<(), CoreError> {
-        let page = Page::decode(bytes).map_err(|error| CoreError::Invalid(error.to_string()))?;
-        let tip = &mut self.tip;
-        tip.clock.observe(page.clock, self.now_ms, self.max_skew_ms);
-        merge_page(self.shared, &mut self.staging, tip.merging(self.own), &page, end)?;
-        Ok(())
-    }
-
-    /// Writes what was replayed to the engine. The log is synced as far as it is read.
-    fn write(&mut self, end: u64) -> Result<(), CoreError> {
-        let Some(frozen) = self.shared.freeze() else { return Ok(()) };
-        let notes = Notes {
-            position: end,
-            vector: self.tip.vector.clone(),
-            deps: self.tip.deps.clone(),
-            clock: self.tip.clock.last(),
-            place: self.tip.place.clone(),
-            members: None,
-        };
-        self.shared.engine().commit(notes.batch(&frozen, self.node))?;
-        self.shared.engine_side().moved(notes.engine_at());
-        self.shared.settle();
-        Ok(())
     }
 }

@@ -272,10 +272,18 @@ impl Draft {
             stored: 0,
         };
         let mut open = texts.take(key).unwrap_or_else(new);
-        let read = self.committed(Kind::Text, key, |rows| {
-            let news = text::read_since(rows, open.version)?;
-            Ok::<_, ApplyError>((news, text::stored_bytes(rows)?))
-        });
+        let read_on = |from| {
+            self.committed(Kind::Text, key, |rows| {
+                let news = text::read_since(rows, from)?;
+                Ok::<_, ApplyError>((news, text::stored_bytes(rows)?))
+            })
+        };
+        let mut read = read_on(open.version);
+        if matches!(&read, Ok(((_, version), _)) if *version < open.version) {
+            // Some of what is in the document was taken back.
+            open = new();
+            read = read_on(open.version);
+        }
         let ((news, version), stored) = match read {
             Ok(read) => read,
             Err(error) => {

@@ -62,7 +62,7 @@ impl Core {
                     usize::from(family.collect(&mut rows, sub, &content, &stable, self.tip.clock.last())?);
             }
         }
-        staging.publish(&self.shared);
+        staging.publish(&self.shared, self.log.end());
         match next {
             Some(next) => self.collector.pass = Some((stable, next)),
             None => {

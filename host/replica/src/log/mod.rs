@@ -27,6 +27,7 @@ mod read;
 mod record;
 mod segment;
 mod survey;
+mod sync;
 mod trim;
 mod writer;
 
@@ -37,8 +38,9 @@ pub(crate) use record::{LocalWrite, Record};
 #[cfg(test)]
 pub(crate) use segment::Segment;
 pub(crate) use survey::{Part, records, survey};
+pub(crate) use sync::LogSync;
 pub use writer::LogStats;
-pub(crate) use writer::{Frames, Log, LogSync, begin, create};
+pub(crate) use writer::{Frames, Log, begin, create};
 
 /// The directory of the segments.
 pub(crate) const DIR: &str = "log";

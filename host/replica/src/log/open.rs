@@ -12,6 +12,7 @@ use super::{
     record::{self, Record},
     segment::{self, Header, Segment},
     survey,
+    sync::Syncs,
     writer::{self, Log},
 };
 use crate::error::{CoreError, LogError};
@@ -186,12 +187,11 @@ fn finish(
         start,
         end,
         written: end,
-        synced: end,
         reserved: 0,
         buffer: Vec::new(),
         segment_bytes,
         broken: None,
-        failed: Arc::default(),
+        syncs: Arc::new(Syncs::new(end)),
         sync_begun: end,
         stats: writer::LogStats::default(),
         spare: Vec::new(),

@@ -1,9 +1,6 @@
 //! Writing the log.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use numax_crdt::VersionVector;
 use numax_store::{Disk, DiskError, DiskFile};
@@ -14,6 +11,7 @@ use super::{
     read::LogReader,
     record::{self, LocalWrite},
     segment::{self, Segment},
+    sync::{LogSync, Syncs},
 };
 use crate::error::LogError;
 
@@ -54,8 +52,6 @@ pub(crate) struct Log {
     pub(super) end: u64,
     /// The position after the last record in the file.
     pub(super) written: u64,
-    /// Everything before is synced.
-    pub(super) synced: u64,
     /// Room set aside in the file, as a length.
     pub(super) reserved: u64,
     /// Records that wait in memory; their frames are made for their positions.
@@ -63,7 +59,7 @@ pub(crate) struct Log {
     pub(super) segment_bytes: u64,
     /// Why the log takes no more writes.
     pub(super) broken: Option<String>,
-    pub(super) failed: SyncFailed,
+    pub(super) syncs: Arc<Syncs>,
     /// Up to here a sync was begun.
     pub(super) sync_begun: u64,
     pub(super) stats: LogStats,
@@ -123,7 +119,12 @@ impl Log {
 
     /// Everything before this position is synced.
     pub(crate) fn synced(&self) -> u64 {
-        self.synced
+        self.syncs.synced()
+    }
+
+    /// Lets no sync succeed any more, waits for one that runs, and answers up to where all is synced for good.
+    pub(crate) fn settle_syncs(&self) -> u64 {
+        self.syncs.settle()
     }
 
     /// Why the log takes no more writes, if so.
@@ -203,9 +204,9 @@ impl Log {
         Ok(())
     }
 
-    /// Lets readers see what has been written.
-    pub(crate) fn expose(&self) {
-        self.reader.set_readable(self.written);
+    /// Lets readers see what has been written, or of that only what is synced.
+    pub(crate) fn expose(&self, only_synced: bool) {
+        self.reader.set_readable(if only_synced { self.synced() } else { self.written });
     }
 
     /// Starts a new segment even if the last one is not full; see [`begin`](Self::begin).
@@ -233,11 +234,12 @@ impl Log {
         self.start = segment.start;
         self.end = segment.first;
         self.written = segment.first;
-        self.synced = segment.first;
+        self.syncs.reached(segment.first);
         self.sync_begun = segment.first;
         self.reserved = 0;
         self.reader.push_segment(segment);
-        self.expose();
+        // All of it is synced.
+        self.expose(false);
         Ok(())
     }
 
@@ -246,7 +248,7 @@ impl Log {
         self.write_buffer()?;
         let job = self.sync_job();
         let result = job.run();
-        self.sync_done(&job, &result);
+        self.sync_done(&result);
         Ok(result?)
     }
 
@@ -257,16 +259,15 @@ impl Log {
             self.stats.synced_bytes += pages(self.sync_begun - self.start, self.written - self.start);
             self.sync_begun = self.written;
         }
-        LogSync { file: self.file.clone(), until: self.written, failed: self.failed.clone() }
+        LogSync::new(self.file.clone(), self.written, self.syncs.clone())
     }
 
     /// Takes note of what came of a job.
-    pub(crate) fn sync_done(&mut self, job: &LogSync, result: &Result<(), DiskError>) {
-        match result {
-            Ok(()) => self.synced = self.synced.max(job.until),
+    pub(crate) fn sync_done(&mut self, result: &Result<(), DiskError>) {
+        if let Err(error) = result {
             // After a failed sync the kernel may have dropped the pages and call the file clean: trying again would
             // succeed and prove nothing.
-            Err(error) => self.broken = Some(format!("syncing the log failed: {error}")),
+            self.broken.get_or_insert_with(|| format!("syncing the log failed: {error}"));
         }
     }
 }
@@ -274,31 +275,6 @@ impl Log {
 /// Bytes of the pages of a file that hold its bytes between two offsets.
 fn pages(from: u64, until: u64) -> u64 {
     (until.div_ceil(PAGE) - from / PAGE) * PAGE
-}
-
-/// A sync that may run beside the writer.
-pub(crate) struct LogSync {
-    file: Arc<dyn DiskFile>,
-    until: u64,
-    failed: SyncFailed,
-}
-
-/// Whether a sync has failed. All jobs of a log share it and sync one after the other: of two that run at once the
-/// system tells only one of the error, and the other would pass for proof that the data is safe.
-pub(super) type SyncFailed = Arc<Mutex<bool>>;
-
-impl LogSync {
-    /// Returns when everything written before the job was made survives a power cut.
-    pub(crate) fn run(&self) -> Result<(), DiskError> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *failed {
-            let source = io::Error::other("an earlier sync failed, so this one would prove nothing");
-            return Err(DiskError::Io { what: "syncing the log".to_string(), source });
-        }
-        let result = self.file.sync();
-        *failed = result.is_err();
-        result
-    }
 }
 
 /// Makes an empty log that goes on from a state with this vector, and answers the position at which it does.

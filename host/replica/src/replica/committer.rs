@@ -5,16 +5,22 @@ use std::{fs::File, io, sync::Arc, thread, time::Duration};
 use super::{
     Inner,
     keeper::{self, FLUSH_BYTES},
+    outbox::Progress,
     queue::Submission,
 };
-use crate::{config::Durability, error::OpenError};
+use crate::{config::Durability, core::Response, error::OpenError};
 
 /// Starts the threads. `lock`, if there is one, is held until all of them have ended.
 pub(super) fn start(inner: Arc<Inner>, lock: Option<File>) -> Result<(), OpenError> {
     let mut keepers = Vec::new();
-    if let Durability::Interval(interval) = inner.config.core.durability {
+    let pause = match inner.config.core.durability {
+        Durability::Fsync => Some(Duration::ZERO),
+        Durability::Interval(interval) => Some(interval),
+        Durability::None => None,
+    };
+    if let Some(pause) = pause {
         let inner = inner.clone();
-        keepers.push(spawn("numax-sync", move || keeper::sync_loop(&inner, interval))?);
+        keepers.push(spawn("numax-sync", move || keeper::sync_loop(&inner, pause))?);
     }
     let flushed = inner.clone();
     keepers.push(spawn("numax-flush", move || keeper::flush_loop(&flushed))?);
@@ -28,7 +34,14 @@ pub(super) fn start(inner: Arc<Inner>, lock: Option<File>) -> Result<(), OpenErr
             // A keeper that panicked has written less than it could; the close writes it.
             let _ = keeper.join();
         }
-        let result = inner.core().close();
+        let result = {
+            let mut core = inner.core();
+            let result = core.close();
+            let progress = Progress::of(&mut core);
+            drop(core);
+            inner.progress(progress);
+            result
+        };
         if let Err(error) = &result {
             tracing::error!(error, "the datastore could not be closed in order");
         }
@@ -77,8 +90,18 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<thread::Join
     thread::Builder::new().name(name.to_string()).spawn(run).map_err(failed)
 }
 
+/// Bytes of log that may wait for a sync; beyond, commits wait too. What waits with them (notices for peers, answers) is in
+/// memory.
+const MAX_UNSYNCED: u64 = 16 << 20;
+
 /// Works off a group.
 fn commit(inner: &Inner, group: Vec<Submission>) {
+    while {
+        let core = inner.core();
+        core.position() - core.committed() > MAX_UNSYNCED && !core.is_broken()
+    } {
+        inner.signals.wait_for_sync();
+    }
     // The log must not run away from the engine: that bounds memory and the time to open. When the engine cannot be
     // written at all, the core refuses the group.
     while {
@@ -93,30 +116,29 @@ fn commit(inner: &Inner, group: Vec<Submission>) {
         .into_iter()
         .map(|submission| (submission.request, (submission.reply, submission._room)))
         .unzip();
-    let (outcome, position, health, urgent) = {
+    let (outcome, position, progress, urgent) = {
         let mut core = inner.core();
         let outcome = core.run_group(requests, inner.config.now_ms());
         let urgent =
             core.unflushed_rows() >= inner.config.flush_rows || core.unflushed_bytes() >= FLUSH_BYTES;
-        (outcome, core.position(), core.health(), urgent)
+        (outcome, core.position(), Progress::of(&mut core), urgent)
     };
-    if !outcome.results.iter().all(Result::is_err) {
-        inner.durable.send_if_modified(|durable| {
-            let grows = position > durable.position && durable.failed.is_none();
-            durable.position = durable.position.max(position);
-            grows
-        });
-    }
-    inner.note_health(health);
     inner.signals.written(urgent);
-    if inner.applied.receiver_count() > 0 {
-        for applied in outcome.applied {
-            let _ = inner.applied.send(applied);
-        }
-    }
+    inner.outbox.notify(outcome.applied);
+    let mut answers = Vec::with_capacity(replies.len());
     for ((reply, room), result) in replies.into_iter().zip(outcome.results) {
         drop(room);
-        // Whoever waited may be gone; the batch is committed all the same.
+        match result {
+            // Guests wait for the append, peers for the word that what they sent is safe here.
+            Ok(response @ (Response::Ingested(_) | Response::Transferred(_))) => {
+                inner.outbox.answer(position, reply, response);
+            }
+            result => answers.push((reply, result)),
+        }
+    }
+    inner.progress(progress);
+    for (reply, result) in answers {
+        // Whoever waited may be gone; the batch is in the log all the same.
         let _ = reply.send(result);
     }
 }

@@ -5,10 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Inner, files};
+use super::{Inner, files, outbox::Progress};
 
 /// The shortest time between two syncs of the engine: it shares the disk with the log.
 const ENGINE_SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How long somebody waits for a sync before looking again.
+const SYNC_PATIENCE: Duration = Duration::from_secs(1);
 /// How long after a failed flush the next one is tried.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of log after which rows go to the engine at once.
@@ -32,6 +34,8 @@ struct State {
     stopping: bool,
     /// Counts flushes, failed ones included.
     flushes: u64,
+    /// Counts syncs, failed ones included.
+    syncs: u64,
 }
 
 impl Signals {
@@ -63,6 +67,14 @@ impl Signals {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Waits until a sync is through, or a while.
+    pub(super) fn wait_for_sync(&self) {
+        let state = self.state();
+        let before = state.syncs;
+        let waiting = |state: &mut State| state.syncs == before;
+        drop(self.changed.wait_timeout_while(state, SYNC_PATIENCE, waiting));
+    }
+
     pub(super) fn stop(&self) {
         self.state().stopping = true;
         self.changed.notify_all();
@@ -86,18 +98,28 @@ impl Signals {
     }
 }
 
-/// Syncs the log at the interval, as long as something is written.
-pub(super) fn sync_loop(inner: &Inner, interval: Duration) {
+/// Syncs the log as long as something is written, each time after a pause in which more may come. Without one the sync
+/// itself is the time in which the next gathers.
+pub(super) fn sync_loop(inner: &Inner, pause: Duration) {
     while inner.signals.wait(|state| state.unsynced) {
-        if !inner.signals.pause(interval, |_| false) {
+        if !pause.is_zero() && !inner.signals.pause(pause, |_| false) {
             return;
         }
         inner.signals.state().unsynced = false;
-        let Some(job) = inner.core().begin_sync() else { continue };
-        let result = job.run();
-        let mut core = inner.core();
-        core.finish_sync(&job, &result);
-        inner.note_health(core.health());
+        let job = inner.core().begin_sync();
+        let progress = match job {
+            Some(job) => {
+                let result = job.run();
+                let mut core = inner.core();
+                core.finish_sync(&result);
+                Progress::of(&mut core)
+            }
+            // Somebody else has synced meanwhile.
+            None => Progress::of(&mut inner.core()),
+        };
+        inner.progress(progress);
+        inner.signals.state().syncs += 1;
+        inner.signals.changed.notify_all();
     }
 }
 
@@ -134,7 +156,10 @@ pub(super) fn flush_loop(inner: &Inner) {
         if let Some(job) = job {
             let outcome = job.run();
             let mut core = inner.core();
-            match core.finish_flush(&job, outcome) {
+            let finished = core.finish_flush(&job, outcome);
+            let progress = Progress::of(&mut core);
+            drop(core);
+            match finished {
                 Ok(()) if sync => synced_at = Some(Instant::now()),
                 Ok(()) => {}
                 Err(error) => {
@@ -145,7 +170,7 @@ pub(super) fn flush_loop(inner: &Inner) {
                     pause = RETRY_AFTER;
                 }
             }
-            inner.note_health(core.health());
+            inner.progress(progress);
         }
         forget(inner);
         let lag = inner.core().lag_bytes();

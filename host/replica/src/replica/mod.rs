@@ -1,20 +1,21 @@
 //! The core with threads around it.
 //!
 //! Three plain threads, because storage calls block and must not run on an async worker: the *committer* takes
-//! everything that was submitted meanwhile as one group (no window: the write, or under `fsync` the sync, is the
-//! window); the *syncer* syncs the log at the interval; the *flusher* moves rows to the engine. They share the core
-//! under a mutex that nobody holds over a sync except the committer under `fsync`.
+//! everything that was submitted meanwhile as one group (no window: the write is the window); the *syncer* syncs the log
+//! at the interval, or under `fsync` without a pause; the *flusher* moves rows to the engine. They share the core under a
+//! mutex that nobody holds over a sync, except at a new segment of the log. What waits for a sync lies in the outbox.
 
 mod committer;
 pub(crate) mod files;
 mod forget;
 mod keeper;
+mod outbox;
 mod queue;
 mod view;
 
 use std::{
     fs::File,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
@@ -25,7 +26,7 @@ use tokio::sync::{broadcast, watch};
 use crate::{
     applied::Applied,
     config::{Durability, ReplicaConfig},
-    core::{self, CommitTicket, Core, Health, Ingested, LogPage, Request, Response},
+    core::{self, Clocks, CommitTicket, Core, Health, Ingested, LogPage, Request, Response},
     draft::{LocalBatch, WriterId},
     error::{CommitError, LogError, OpenError},
     log::{LogCursor, LogReader, LogStats},
@@ -37,6 +38,7 @@ use crate::{
 pub(crate) use files::ROWS;
 pub use files::{DirLock, engine_of, lock};
 use keeper::Signals;
+use outbox::{Outbox, Progress};
 use queue::Queue;
 
 /// How much is committed at the configured durability.
@@ -64,6 +66,9 @@ struct Inner {
     queue: Queue,
     signals: Signals,
     durable: watch::Sender<Durable>,
+    /// What is committed under `fsync`.
+    committed: RwLock<VersionVector>,
+    outbox: Outbox,
     applied: broadcast::Sender<Arc<Applied>>,
     health: Mutex<Health>,
     /// What came of the orderly end, once it is through.
@@ -82,21 +87,6 @@ impl Inner {
     // A poisoned lock means that a group or flush panicked; the core's own state changes are whole.
     fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets everybody know how the datastore is, after something was done to the core.
-    fn note_health(&self, health: Health) {
-        if let Health::ReadOnly(reason) = &health {
-            self.durable.send_if_modified(|durable| {
-                let new = durable.failed.is_none();
-                if new {
-                    tracing::error!(reason, "the datastore is read-only until the node is started again");
-                    durable.failed = Some(reason.clone());
-                }
-                new
-            });
-        }
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
     }
 }
 
@@ -129,6 +119,7 @@ impl Replica {
     }
 
     fn start(config: ReplicaConfig, core: Core, lock: Option<File>) -> Result<Self, OpenError> {
+        // Opening syncs what it finds.
         let durable = Durable { position: core.position(), failed: None };
         let inner = Arc::new(Inner {
             reader: core.reader(),
@@ -136,6 +127,8 @@ impl Replica {
             queue: Queue::new(config.queue_bytes),
             signals: Signals::default(),
             durable: watch::Sender::new(durable),
+            committed: RwLock::new(core.vector().clone()),
+            outbox: Outbox::default(),
             applied: broadcast::Sender::new(config.notice_capacity.max(1)),
             health: Mutex::new(core.health()),
             closed: watch::Sender::new(None),
@@ -156,9 +149,13 @@ impl Replica {
         self.inner.reader.origin()
     }
 
-    /// Everything that is applied and visible.
+    /// Everything that is applied and committed at the configured durability: what others may be told of. Readers may see
+    /// a little more.
     pub fn vector(&self) -> VersionVector {
-        self.inner.reader.vector()
+        match self.inner.config.core.durability {
+            Durability::Fsync => self.inner.committed.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            Durability::Interval(_) | Durability::None => self.inner.reader.vector(),
+        }
     }
 
     /// How the datastore is.
@@ -166,8 +163,13 @@ impl Replica {
         self.inner.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Commits a turn's batch. Answers when it has its place in the log; what must wait for durability waits until
-    /// [`durable`](Self::durable) has reached the ticket's position. A future that is dropped after the batch was
+    /// Which clocks are known to be wrong, and by how much. Blocks for a moment.
+    pub fn clocks(&self) -> Clocks {
+        self.inner.core().clocks().clone()
+    }
+
+    /// Commits a turn's batch. Answers when it has its place in the log and readers see it; what leaves the node waits until
+    /// [`durable`](Self::durable) has reached the ticket's position. If it never does, the batch is taken back. A future that is dropped after the batch was
     /// submitted does not take it back.
     ///
     /// # Errors
@@ -208,7 +210,8 @@ impl Replica {
         self.inner.durable.subscribe()
     }
 
-    /// Applies encoded batches that came from a peer: each exactly once, in causal order.
+    /// Applies encoded batches that came from a peer: each exactly once, in causal order. Answers when they are committed
+    /// at the configured durability.
     ///
     /// # Errors
     /// See [`CommitError`]; none of them was applied then.
@@ -246,12 +249,12 @@ impl Replica {
     /// Stops local writes because a live peer says that it writes under this origin. Reads and replication go on.
     /// Blocks.
     pub fn stop_for_duplicate(&self) {
-        let health = {
+        let progress = {
             let mut core = self.inner.core();
             core.stop_for_duplicate();
-            core.health()
+            Progress::of(&mut core)
         };
-        self.inner.note_health(health);
+        self.inner.progress(progress);
     }
 
     /// What was written to the log since the datastore was opened. Blocks.

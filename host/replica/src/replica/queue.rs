@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::outbox::Reply;
 use crate::{
     core::{Request, Response},
     error::CommitError,
@@ -15,7 +16,7 @@ const UNIT: usize = 1 << 10;
 /// A request and where its result goes.
 pub(super) struct Submission {
     pub request: Request,
-    pub reply: oneshot::Sender<Result<Response, CommitError>>,
+    pub reply: Reply,
     /// Its room in the queue, free again when it is worked off.
     pub _room: OwnedSemaphorePermit,
 }

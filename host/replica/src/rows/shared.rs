@@ -2,7 +2,10 @@
 
 use std::{
     ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -28,6 +31,10 @@ pub(crate) struct Shared {
     state: RwLock<State>,
     vector: RwLock<VersionVector>,
     side: Mutex<EngineSide>,
+    /// No reader can have seen rows behind this log position. Only grows, unless rows are taken back.
+    visible: AtomicU64,
+    /// Counts the times that rows were taken back.
+    taken_back: AtomicU64,
     /// Texts that are being edited.
     #[cfg(feature = "text")]
     pub(crate) texts: Arc<crate::texts::Texts>,
@@ -82,6 +89,8 @@ impl Shared {
             state: RwLock::new(state),
             vector: RwLock::default(),
             side: Mutex::default(),
+            visible: AtomicU64::new(0),
+            taken_back: AtomicU64::new(0),
             #[cfg(feature = "text")]
             texts: Arc::default(),
         }
@@ -118,6 +127,38 @@ impl Shared {
 
     pub(crate) fn vector_mut(&self) -> RwLockWriteGuard<'_, VersionVector> {
         self.vector.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on readers may see rows up to this log position.
+    pub(crate) fn shows(&self, position: u64) {
+        self.visible.store(position, Ordering::Release);
+    }
+
+    /// The log position behind which no reader can have seen rows.
+    pub(crate) fn visible(&self) -> u64 {
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// How often rows were taken back.
+    pub(crate) fn times_taken_back(&self) -> u64 {
+        self.taken_back.load(Ordering::Acquire)
+    }
+
+    /// Goes back to what lay in front of the engine at an earlier log position: what came after it is gone.
+    pub(crate) fn take_back(&self, earlier: State, position: u64) {
+        let mut state = self.state_mut();
+        // What a reader has loaded by now must not get among these rows.
+        let epoch = state.epoch + 1;
+        *state = State { epoch, ..earlier };
+        self.taken_back.fetch_add(1, Ordering::AcqRel);
+        self.shows(position);
+        #[cfg(feature = "text")]
+        self.texts.forget_kept();
+    }
+
+    /// What lies in front of the engine, of a datastore that nobody else reads.
+    pub(crate) fn into_state(self) -> State {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The committed row; may block.

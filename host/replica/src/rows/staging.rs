@@ -140,9 +140,11 @@ impl Staging {
         })
     }
 
-    /// Makes the rows visible to readers, and leaves the area empty.
-    pub(crate) fn publish(&mut self, shared: &Shared) {
+    /// Makes the rows visible to readers, of whom none can see more than what lies before `position` in the log, and leaves
+    /// the area empty.
+    pub(crate) fn publish(&mut self, shared: &Shared, position: u64) {
         let mut state = shared.state_mut();
+        shared.shows(position);
         for origin in self.new_origins.drain(..) {
             state.origins.push(origin);
         }

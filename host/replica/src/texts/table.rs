@@ -167,6 +167,17 @@ impl Texts {
         drop(dropped);
     }
 
+    /// Forgets the documents in memory: some of what is in them was taken back.
+    pub(crate) fn forget_kept(&self) {
+        let kept: Vec<Open> = {
+            let mut table = self.table();
+            let kept = table.slots.values_mut().filter_map(|slot| slot.kept.take()).collect();
+            table.slots.retain(|_, slot| !slot.is_idle());
+            kept
+        };
+        drop(kept);
+    }
+
     /// Gives a text to the next who waits for it.
     fn release(self: &Arc<Self>, key: &Key, turn: TurnId) {
         let next = {

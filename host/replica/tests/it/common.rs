@@ -87,8 +87,14 @@ impl Node {
         draft.take()
     }
 
+    /// Works off a group, and commits it at the node's durability.
     pub fn group(&mut self, requests: Vec<Request>) -> GroupOutcome {
-        self.core.run_group(requests, NOW)
+        let outcome = self.core.run_group(requests, NOW);
+        if self.config.durability == Durability::Fsync {
+            // A failure shows in the datastore's health.
+            let _ = self.core.sync();
+        }
+        outcome
     }
 
     pub fn try_commit(
@@ -98,6 +104,9 @@ impl Node {
         let batch = self.batch(write);
         let mut outcome = self.group(vec![Request::Commit(batch)]);
         match outcome.results.remove(0)? {
+            Response::Committed(ticket) if self.core.committed() < ticket.position => {
+                Err(CommitError::ReadOnly("it was appended and could not be synced".to_string()))
+            }
             Response::Committed(ticket) => Ok((ticket, outcome.applied)),
             other => panic!("{other:?}"),
         }

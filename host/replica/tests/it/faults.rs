@@ -1,6 +1,6 @@
 //! Full and broken disks.
 
-use numax_replica::{CommitError, Durability, Health, Request};
+use numax_replica::{CommitError, CoreConfig, Durability, Health, Request};
 use numax_store::{FaultPlan, Faults, Survives};
 
 use crate::common::{Node, bytes, config, key};
@@ -78,10 +78,115 @@ fn a_failed_sync_makes_the_datastore_read_only() {
     let refused = node.try_commit(|d| d.register_set(&key("r"), bytes("new")).unwrap());
     assert!(matches!(refused, Err(CommitError::ReadOnly(_))));
     assert!(node.core.close().is_err());
-    assert_eq!(node.register("r"), Some(bytes("old")), "reads go on");
+    assert_eq!(node.register("r"), Some(bytes("old")), "reads go on, with what is committed");
     assert_eq!(node.log().len(), 1, "nobody is sent what was never acknowledged");
     let node = node.crash(Survives::SyncedOnly).unwrap();
     assert_eq!(node.register("r"), Some(bytes("old")));
+}
+
+/// What a reader can ask for.
+fn shown(node: &Node) -> (u64, Option<bytes::Bytes>, Vec<bytes::Bytes>, Option<bytes::Bytes>, [u8; 32]) {
+    let kv = node.draft().kv_get(b"k").unwrap();
+    (node.counter("n"), node.register("r"), node.elements("s"), kv, node.core.state_hash().unwrap())
+}
+
+fn write_some(node: &mut Node, n: u64, peer: &mut Node) {
+    node.core.run_group(
+        vec![
+            Request::Commit(node.batch(|d| {
+                d.g_counter_increment(&key("n"), 1).unwrap();
+                d.register_set(&key("r"), bytes(&format!("{n}"))).unwrap();
+                d.set_add(&key("s"), bytes(&format!("{}", n % 4))).unwrap();
+                d.kv_set(b"k", bytes(&format!("{n}"))).unwrap();
+            })),
+            Request::Ingest(vec![
+                peer.commit(|d| {
+                    d.g_counter_increment(&key("n"), 1).unwrap();
+                    d.set_remove(&key("s"), &bytes("2")).unwrap();
+                })
+                .bytes
+                .clone(),
+            ]),
+        ],
+        crate::common::NOW,
+    );
+}
+
+#[test]
+fn what_was_visible_and_not_synced_is_taken_back_wherever_the_engine_is() {
+    // The engine flushed before, between, or not at all; a flush that was begun and fails; small segments.
+    for (flush_at, begun, segment_bytes) in
+        [(None, false, 1 << 20), (Some(3), false, 1 << 20), (Some(5), true, 1 << 20), (Some(2), false, 400)]
+    {
+        let what = format!("flush at {flush_at:?}, another begun: {begun}, segments of {segment_bytes}");
+        let faults = Faults::default();
+        let config = CoreConfig { segment_bytes, ..config(1, Durability::Fsync) };
+        let mut node = Node::on(config, faults.clone()).unwrap();
+        let mut peer = Node::new(2);
+        for n in 0..6 {
+            write_some(&mut node, n, &mut peer);
+            node.core.sync().unwrap();
+            if flush_at == Some(n) {
+                node.core.flush(n % 2 == 0).unwrap();
+            }
+        }
+        let (safe, vector, position) = (shown(&node), node.core.vector().clone(), node.core.position());
+        let reader = node.core.reader();
+        let mark = reader.mark();
+        let before = reader.seen(mark);
+        for n in 6..9 {
+            write_some(&mut node, n, &mut peer);
+            assert_eq!(node.counter("n"), 2 * (n + 1), "{what}: visible once it is appended");
+            assert!(reader.seen(mark) > before, "{what}: and known to be visible");
+        }
+        // A new segment begins with a sync of the one before.
+        if segment_bytes > 1_000 {
+            assert_eq!((before, node.core.committed()), (position, position), "{what}");
+            assert_eq!(node.log().len(), 12, "{what}: peers are not shown it");
+            assert_eq!(*node.core.committed_vector(), vector, "{what}");
+        }
+        let flush = begun.then(|| node.core.begin_flush(true).unwrap());
+        let job = node.core.begin_sync().unwrap();
+        faults.set_plan(FaultPlan { fail_sync: Some(0), ..FaultPlan::default() });
+        let result = job.run();
+        node.core.finish_sync(&result);
+        assert!(matches!(node.core.health(), Health::ReadOnly(_)), "{what}");
+        if segment_bytes > 1_000 {
+            assert_eq!((shown(&node), node.core.vector()), (safe, &vector), "{what}");
+        }
+        assert_eq!(reader.seen(mark), u64::MAX, "{what}: what was seen may be gone");
+        assert_eq!(reader.seen(reader.mark()), node.core.committed(), "{what}: what is seen now is safe");
+        if let Some(flush) = flush {
+            let outcome = flush.run();
+            assert!(
+                node.core.finish_flush(&flush, outcome).is_err(),
+                "{what}: the engine gets nothing of it"
+            );
+        }
+        let (hash, counter) = (node.core.state_hash().unwrap(), node.counter("n"));
+        let node = node.crash(Survives::SyncedOnly).unwrap();
+        assert_eq!((node.core.state_hash().unwrap(), node.counter("n")), (hash, counter), "{what}");
+    }
+}
+
+#[test]
+fn a_flush_on_its_way_when_a_sync_fails_brings_the_engine_what_was_safe() {
+    let (mut node, faults) = node_with(Durability::Fsync);
+    let mut peer = Node::new(2);
+    write_some(&mut node, 0, &mut peer);
+    node.core.sync().unwrap();
+    let safe = shown(&node);
+    let flush = node.core.begin_flush(true).unwrap();
+    write_some(&mut node, 1, &mut peer);
+    // What it needs is synced already: it fails only afterwards.
+    let outcome = flush.run();
+    let job = node.core.begin_sync().unwrap();
+    faults.set_plan(FaultPlan { fail_sync: Some(0), ..FaultPlan::default() });
+    let result = job.run();
+    node.core.finish_sync(&result);
+    assert_eq!(shown(&node), safe);
+    node.core.finish_flush(&flush, outcome).unwrap();
+    assert_eq!(shown(&node), safe);
 }
 
 #[test]
@@ -92,7 +197,7 @@ fn a_failed_background_sync_makes_the_datastore_read_only() {
     let job = node.core.begin_sync().unwrap();
     let result = job.run();
     assert!(result.is_err());
-    node.core.finish_sync(&job, &result);
+    node.core.finish_sync(&result);
     assert!(matches!(node.core.health(), Health::ReadOnly(_)));
     assert!(node.core.begin_sync().is_none() && node.core.begin_flush(true).is_none());
     assert!(node.try_commit(|d| d.register_set(&key("r"), bytes("w")).unwrap()).is_err());

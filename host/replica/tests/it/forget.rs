@@ -254,7 +254,7 @@ fn only_what_is_synced_is_acknowledged() {
     let synced = node.core.vector().clone();
     write(&mut node, 2);
     let result = job.run();
-    node.core.finish_sync(&job, &result);
+    node.core.finish_sync(&result);
     assert_eq!(*node.core.received(), synced);
     node.core.sync().unwrap();
     let all = node.core.vector().clone();

@@ -1,12 +1,15 @@
 //! Batches from peers: exactly once, in causal order, whatever comes.
 
 use bytes::Bytes;
-use numax_crdt::{Batch, Body, Hlc, Key, NodeId, Op, Origin};
-use numax_replica::{CommitError, CoreConfig, Durability, Health};
+use numax_crdt::{Batch, BatchHeader, Body, Hlc, Key, NodeId, Op, Origin};
+use numax_replica::{CommitError, CoreConfig, Durability, Health, Request, Response};
 use numax_store::Survives;
 use proptest::prelude::*;
 
-use crate::common::{NOW, Node, bytes, config, key};
+use crate::{
+    common::{NOW, Node, bytes, config, key},
+    logged::warnings,
+};
 
 /// Two nodes that write after having seen each other, and everything they wrote.
 fn conversation() -> (Vec<Bytes>, [u8; 32]) {
@@ -182,4 +185,91 @@ fn a_peers_wrong_clock_is_merged_and_not_adopted() {
     let own = Batch::decode(own.bytes.clone()).unwrap();
     assert_eq!(own.hlc.ms(), NOW, "the clock did not follow");
     assert!(matches!(&own.ops[0].body, Body::Register { hlc: at, .. } if *at == hlc.next()));
+}
+
+const YEAR_MS: u64 = 365 * 24 * 3600 * 1000;
+
+fn set(node: &mut Node, value: &str, now: u64) -> Bytes {
+    let batch = node.batch(|d| d.register_set(&key("r"), bytes(value)).unwrap());
+    let outcome = node.core.run_group(vec![Request::Commit(batch)], now);
+    node.core.sync().unwrap();
+    outcome.applied[0].bytes.clone()
+}
+
+fn take(node: &mut Node, batch: &Bytes, now: u64) {
+    let outcome = node.core.run_group(vec![Request::Ingest(vec![batch.clone()])], now);
+    node.core.sync().unwrap();
+    assert!(matches!(&outcome.results[0], Ok(Response::Ingested(done)) if done.applied == 1), "{outcome:?}");
+}
+
+#[test]
+fn a_clock_a_year_ahead_loses_nothing_drags_nobody_along_and_is_known() {
+    let (mut right, mut ahead, mut third) = (Node::new(1), Node::new(2), Node::new(3));
+    let early = set(&mut ahead, "from the future", NOW + YEAR_MS);
+    take(&mut right, &early, NOW);
+    assert_eq!(right.core.clocks().ahead.get(&ahead.config.node), Some(&YEAR_MS));
+    assert_eq!(right.register("r"), Some(bytes("from the future")));
+    // What is written here over it stands, here and elsewhere, in whatever order it comes.
+    let late = set(&mut right, "right", NOW + 1);
+    assert_eq!(right.register("r"), Some(bytes("right")));
+    take(&mut ahead, &late, NOW + YEAR_MS);
+    take(&mut third, &early, NOW + 2);
+    take(&mut third, &late, NOW + 2);
+    for node in [&ahead, &third] {
+        assert_eq!(node.register("r"), Some(bytes("right")));
+        assert_eq!(node.core.state_hash().unwrap(), right.core.state_hash().unwrap());
+    }
+    // The clock did not follow: what is written elsewhere carries the right time.
+    let batch = right.batch(|d| d.register_set(&key("other"), bytes("x")).unwrap());
+    let outcome = right.core.run_group(vec![Request::Commit(batch)], NOW + 3);
+    let header = BatchHeader::peek(&outcome.applied[0].bytes).unwrap();
+    assert!(header.hlc.ms() < NOW + 1_000, "{}", header.hlc);
+    assert_eq!((right.core.clocks().set_back_ms, ahead.core.clocks()), (0, &Default::default()));
+    // A year later all is well again.
+    let last = set(&mut ahead, "in time", NOW + YEAR_MS + 10);
+    take(&mut right, &last, NOW + YEAR_MS);
+    assert!(right.core.clocks().ahead.is_empty());
+}
+
+#[test]
+fn a_clock_that_is_set_back_loses_nothing_and_is_known_also_after_a_restart() {
+    let (mut node, mut peer) = (Node::new(1), Node::new(2));
+    let before = set(&mut node, "before", NOW + YEAR_MS);
+    let after = set(&mut node, "after", NOW);
+    assert_eq!(node.register("r"), Some(bytes("after")));
+    assert_eq!(node.core.clocks().set_back_ms, YEAR_MS);
+    take(&mut peer, &before, NOW);
+    take(&mut peer, &after, NOW);
+    assert_eq!(peer.register("r"), Some(bytes("after")));
+    assert_eq!(peer.core.clocks().ahead.get(&node.config.node), Some(&YEAR_MS));
+    let mut node = node.crash(Survives::Everything).unwrap();
+    set(&mut node, "again", NOW + 5);
+    assert_eq!(node.core.clocks().set_back_ms, YEAR_MS - 5);
+    assert_eq!(node.register("r"), Some(bytes("again")));
+    set(&mut node, "caught up", NOW + YEAR_MS);
+    assert_eq!(node.core.clocks().set_back_ms, 0);
+}
+
+#[test]
+fn the_operator_is_told_of_a_wrong_clock_once_with_whose_it_is_and_what_to_do() {
+    let (mut right, mut ahead) = (Node::new(1), Node::new(2));
+    let (name, own) = (ahead.config.node.to_string(), right.config.node.to_string());
+    let ((), lines) = warnings(|| {
+        for n in 0..50 {
+            let batch = set(&mut ahead, &format!("{n}"), NOW + YEAR_MS + n);
+            take(&mut right, &batch, NOW + n);
+        }
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(&name) && lines[0].contains(&YEAR_MS.to_string()), "{lines:?}");
+    assert!(lines[0].contains("set it right"), "{lines:?}");
+    let ((), lines) = warnings(|| {
+        set(&mut right, "late", NOW + YEAR_MS);
+        for n in 0..50 {
+            set(&mut right, &format!("{n}"), NOW + n);
+        }
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(&own) && lines[0].contains(&YEAR_MS.to_string()), "{lines:?}");
+    assert!(lines[0].contains("set back"), "{lines:?}");
 }

@@ -15,6 +15,7 @@ mod frozen;
 mod ingest;
 mod limits;
 mod lists;
+mod logged;
 mod logs;
 mod migrate;
 mod misses;

@@ -67,7 +67,9 @@ fn write(replica: &Replica, batches: u64) {
         draft.set_add(&key("set"), bytes(&format!("element {n} of {batches}"))).unwrap();
         draft.register_set(&key(&format!("r{}", n % 7)), Bytes::from(vec![n as u8; 300])).unwrap();
         draft.kv_set(b"last", bytes(&n.to_string())).unwrap();
-        run(replica.commit(draft.take())).unwrap();
+        let ticket = run(replica.commit(draft.take())).unwrap();
+        let mut durable = replica.durable();
+        run(durable.wait_for(|durable| durable.position >= ticket.position)).unwrap();
     }
 }
 

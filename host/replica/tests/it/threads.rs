@@ -271,14 +271,15 @@ async fn on_hardware_that_fails_to_sync_the_threads_stop_writing_and_go_on_readi
     config.flush_interval = std::time::Duration::from_secs(3600);
     let replica =
         Replica::open_on(config, Arc::new(disk), Arc::new(engine), &crate::common::facts()).unwrap();
-    replica.commit(increment(&replica, "n", 1)).await.unwrap();
+    let ticket = replica.commit(increment(&replica, "n", 1)).await.unwrap();
+    let mut durable = replica.durable();
+    durable.wait_for(|durable| durable.position >= ticket.position).await.unwrap();
     faults.set_plan(FaultPlan { fail_sync: Some(0), ..FaultPlan::default() });
     // Whether it is told by the commit or only by what waits for durability: it is told.
     let failed = match replica.commit(increment(&replica, "n", 1)).await {
         Err(CommitError::ReadOnly(_)) => true,
         Err(error) => panic!("{error}"),
         Ok(ticket) => {
-            let mut durable = replica.durable();
             let at = durable.wait_for(|d| d.failed.is_some() || d.position >= ticket.position).await.unwrap();
             at.failed.is_some()
         }
@@ -286,6 +287,39 @@ async fn on_hardware_that_fails_to_sync_the_threads_stop_writing_and_go_on_readi
     assert!(failed && matches!(replica.health(), Health::ReadOnly(_)));
     assert!(matches!(replica.commit(increment(&replica, "n", 1)).await, Err(CommitError::ReadOnly(_))));
     assert_eq!(counter(&replica, "n"), 1);
+    assert_eq!(replica.vector().get(&replica.origin()), 1);
     assert!(replica.shutdown().await.is_err());
     assert!(!Path::new("/nowhere").exists());
+}
+
+#[tokio::test]
+async fn under_fsync_peers_are_told_of_what_is_synced_and_their_batches_are_answered_then() {
+    let dir = TempDir::new().unwrap();
+    let replica = Replica::open(config(&dir, Durability::Fsync)).unwrap();
+    let mut peer = crate::common::Node::new(2);
+    let mut notices = replica.applied();
+    for n in 1..=20 {
+        let batch = peer.commit(|draft| draft.g_counter_increment(&key("n"), 1).unwrap()).bytes.clone();
+        let (ticket, ingested) = tokio::join!(
+            async {
+                let ticket = replica.commit(increment(&replica, "n", 1)).await.unwrap();
+                // Visible, and maybe not durable yet: what a reader saw is no less than that.
+                let reader = replica.reader();
+                assert!(reader.seen(reader.mark()) >= ticket.position);
+                ticket
+            },
+            replica.ingest(vec![batch])
+        );
+        assert_eq!(ingested.unwrap().applied, 1);
+        assert_eq!(replica.vector().get(&peer.core.origin()), n, "what is answered is told of");
+        replica.durable().wait_for(|durable| durable.position >= ticket.position).await.unwrap();
+        for _ in 0..2 {
+            let notice = notices.recv().await.unwrap();
+            assert!(notice.position <= replica.durable().borrow().position);
+        }
+        assert_eq!(replica.vector().get(&replica.origin()), n);
+        let all = replica.batches_after(&Default::default(), None, usize::MAX).unwrap();
+        assert_eq!(all.batches.len() as u64, 2 * n);
+    }
+    replica.shutdown().await.unwrap();
 }

@@ -67,7 +67,7 @@ impl Site {
         head: oneshot::Sender<Head>,
     ) -> Result<(), RunError> {
         let reuse = self.module.grant().policy().http().reuse.max;
-        let mut idle = match if reuse > 1 { self.idle().pop_back() } else { None } {
+        let mut idle = match if reuse > 1 { self.waiting() } else { None } {
             Some(idle) => idle,
             None => self.fresh().await?,
         };
@@ -90,6 +90,17 @@ impl Site {
             }
         }
         Ok(())
+    }
+
+    /// An instance that may serve again. One that has seen what the log then lost may not.
+    fn waiting(&self) -> Option<Idle> {
+        let mut waiting = self.idle();
+        while let Some(idle) = waiting.pop_back() {
+            if !idle.slot.store.data().session.gate().failed() {
+                return Some(idle);
+            }
+        }
+        None
     }
 
     async fn fresh(&self) -> Result<Idle, RunError> {

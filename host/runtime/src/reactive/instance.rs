@@ -9,7 +9,7 @@ use crate::module::Module;
 use crate::runtime::{Runtime, Slot};
 use crate::session::Registrations;
 use numax_policy::{Capability, denial};
-use numax_replica::WriterId;
+use numax_replica::{Mark, Replica, WriterId};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One instance with the handlers that it has.
@@ -99,6 +99,11 @@ impl Instance {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         handler!(self, |store| tick.numax_runtime_tick_handler().call_on_tick(&mut *store, name, now))
+    }
+
+    /// It is told next of what was read of a replica since a mark.
+    pub(super) fn saw(&self, replica: &Replica, since: Mark) {
+        self.slot.store.data().session.saw(replica, since);
     }
 
     pub(super) async fn on_change(&mut self, letters: &[Letter]) -> Result<(), RunError> {

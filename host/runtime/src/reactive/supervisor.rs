@@ -175,8 +175,9 @@ impl Supervisor {
             for kind in Kind::ALL.into_iter().filter(|k| watch.kind.is_none_or(|w| w == *k)) {
                 let mut after = None;
                 loop {
-                    let (watches, replica, watch) = (self.watches.clone(), replica.clone(), watch.clone());
-                    let page = move || watches.page(&replica, &watch, kind, after.as_deref());
+                    let mark = replica.reader().mark();
+                    let (watches, from, watch) = (self.watches.clone(), replica.clone(), watch.clone());
+                    let page = move || watches.page(&from, &watch, kind, after.as_deref());
                     let page = tokio::task::spawn_blocking(page).await;
                     let page = page.map_err(|e| e.to_string()).and_then(|p| p.map_err(|e| e.to_string()));
                     let page = page.map_err(|e| {
@@ -187,6 +188,7 @@ impl Supervisor {
                         return Ok(());
                     }
                     if !page.items.is_empty() {
+                        instance.saw(&replica, mark);
                         instance.on_change(&page.items).await.inspect_err(|_| self.mailbox.miss())?;
                     }
                     match page.next {

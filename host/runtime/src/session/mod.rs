@@ -23,7 +23,7 @@ use crate::error::RunError;
 use crate::turn::Gate;
 use numax_crdt::limits::RESERVED_PREFIX;
 use numax_policy::Capability;
-use numax_replica::{Draft, DraftError, Replica, WriterId};
+use numax_replica::{Draft, DraftError, Mark, Reader, Replica, WriterId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -54,6 +54,7 @@ pub struct Session {
 
 struct Open {
     replica: Replica,
+    reader: Reader,
     draft: Draft,
 }
 
@@ -96,21 +97,36 @@ impl Session {
     /// # Errors
     /// The batch could not be appended. The instance must then be dropped: it may not run on.
     pub async fn commit(&mut self) -> Result<(), RunError> {
-        // The usual case, and so the first line: most calls that could end a turn end an empty one.
-        let Some(open) = self.open.as_mut().filter(|open| !open.draft.is_empty()) else { return Ok(()) };
+        let Some(open) = &mut self.open else { return Ok(()) };
+        // What it believes may not be so: other instances, and this one when it began, saw something else.
+        if self.gate.failed() {
+            return Err(self.stopped("the log failed before what it had written or seen was safe"));
+        }
+        // The usual case: most calls that could end a turn end an empty one.
+        if open.draft.is_empty() {
+            return Ok(());
+        }
         let batch = open.draft.take();
         match open.replica.commit(batch).await {
             Ok(ticket) => {
-                let replica = &open.replica;
-                self.gate.seal(ticket.position, || replica.durable());
+                self.gate.reach(ticket.position);
                 self.grant.committed();
                 Ok(())
             }
-            Err(e) => {
-                tracing::error!(module = %self.grant.name(), error = %e, "a commit failed; the guest is stopped");
-                Err(RunError::Commit(e.to_string()))
-            }
+            Err(e) => Err(self.stopped(&e.to_string())),
         }
+    }
+
+    /// A commit that did not succeed.
+    fn stopped(&self, error: &str) -> RunError {
+        tracing::error!(module = %self.grant.name(), error, "a commit failed; the guest is stopped");
+        RunError::Commit(error.to_owned())
+    }
+
+    /// The guest is told of what was read for it since a mark: its output waits for that too.
+    pub(crate) fn saw(&self, replica: &Replica, since: Mark) {
+        self.gate.follow(replica.durable());
+        self.gate.reach(replica.reader().seen(since));
     }
 
     /// Forgets what the turn has written.
@@ -134,8 +150,10 @@ impl Session {
                     return Err(SessionError::Unavailable(e));
                 }
             };
-            let draft = Draft::new(replica.reader(), self.writer);
-            self.open = Some(Open { replica, draft });
+            self.gate.follow(replica.durable());
+            let reader = replica.reader();
+            let draft = Draft::new(reader.clone(), self.writer);
+            self.open = Some(Open { replica, reader, draft });
         }
         self.open.as_mut().ok_or_else(|| SessionError::Unavailable("no datastore".to_owned()))
     }
@@ -146,7 +164,12 @@ impl Session {
         &mut self,
         mut step: impl FnMut(&mut Draft) -> Result<R, DraftError>,
     ) -> Result<R, SessionError> {
-        let result = Self::step_on(&mut self.open().await?.draft, &mut step).await;
+        let open = self.open().await?;
+        let mark = open.reader.mark();
+        let result = Self::step_on(&mut open.draft, &mut step).await;
+        let seen = open.reader.seen(mark);
+        // Other sessions' rows are visible before they are safe.
+        self.gate.reach(seen);
         self.storage_failed |= matches!(result, Err(SessionError::Unavailable(_)));
         result
     }

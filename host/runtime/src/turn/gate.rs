@@ -1,8 +1,10 @@
-//! The output gate: what leaves the node waits until everything that was written before it is durable.
+//! The output gate: what leaves the node waits until everything is durable that was written before it, and everything
+//! that can have been seen before it.
 //!
-//! At a commit point the guest waits only until its batch has a place in the log; that takes microseconds. Each piece
-//! of output then carries the log position of the last batch before it, and leaves when the log is durable up to there.
-//! One fsync so lets out the output of all turns that it covers.
+//! At a commit point the guest waits only until its batch has a place in the log; that takes microseconds. Other guests see
+//! the batch from then on, before it is durable. Each piece of output therefore carries the log position behind the last
+//! batch that its guest wrote or can have seen, and leaves when the log is durable up to there. One fsync so lets out the
+//! output of all turns that it covers.
 
 use numax_replica::Durable;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +14,15 @@ use tokio::sync::watch;
 /// Shared by an instance, the bodies that it writes and the server that sends them.
 #[derive(Debug, Default)]
 pub struct Gate {
-    /// Position of the last batch that this instance committed; 0 before the first.
-    sealed: AtomicU64,
-    /// Known from the instance's first commit on.
+    /// Position behind the last batch that this instance committed or can have seen; 0 before the first.
+    reached: AtomicU64,
+    /// A position that is known to be durable: what is before it is not asked for again.
+    passed: AtomicU64,
+    /// Known from the instance's first use of the datastore on.
     durable: OnceLock<watch::Receiver<Durable>>,
 }
 
-/// Position of the last batch before a piece of output.
+/// Position behind the last batch before a piece of output.
 pub type Tag = u64;
 
 impl Gate {
@@ -29,22 +33,29 @@ impl Gate {
 
     /// The tag that output made now must carry.
     pub fn tag(&self) -> Tag {
-        self.sealed.load(Ordering::Acquire)
+        self.reached.load(Ordering::Acquire)
     }
 
-    /// A batch was appended at this position: output from here on waits for it.
-    pub(crate) fn seal(&self, position: u64, durable: impl FnOnce() -> watch::Receiver<Durable>) {
-        self.durable.get_or_init(durable);
-        self.sealed.fetch_max(position, Ordering::AcqRel);
+    /// Tells where to learn how much is durable. Before the first position.
+    pub(crate) fn follow(&self, durable: watch::Receiver<Durable>) {
+        self.durable.get_or_init(|| durable);
+    }
+
+    /// A batch was appended, or can have been seen, that ends at this position: output from here on waits for it.
+    pub(crate) fn reach(&self, position: u64) {
+        if position > self.reached.load(Ordering::Relaxed) {
+            self.reached.fetch_max(position, Ordering::AcqRel);
+        }
     }
 
     /// Whether output with this tag may leave (`Some(true)`), never will (`Some(false)`), or has to wait.
     pub fn now(&self, tag: Tag) -> Option<bool> {
-        if tag == 0 {
+        if tag <= self.passed.load(Ordering::Relaxed) {
             return Some(true);
         }
         let durable = self.durable.get()?.borrow();
         if durable.position >= tag {
+            self.passed.fetch_max(durable.position, Ordering::Relaxed);
             Some(true)
         } else if durable.failed.is_some() {
             Some(false)
@@ -53,7 +64,7 @@ impl Gate {
         }
     }
 
-    /// Whether the log has failed before what this instance committed last: then it must not run on.
+    /// Whether the log has failed before what this instance committed or saw last: then it must not run on.
     pub fn failed(&self) -> bool {
         self.now(self.tag()) == Some(false)
     }
@@ -93,9 +104,10 @@ mod tests {
     async fn output_waits_for_its_batch_and_no_longer() {
         let (tx, rx) = watch::channel(durable(0, None));
         let gate = Gate::new();
-        gate.seal(5, || rx.clone());
+        gate.follow(rx);
+        gate.reach(5);
         let first = gate.tag();
-        gate.seal(9, || rx);
+        gate.reach(9);
         let second = gate.tag();
         assert_eq!((gate.now(first), gate.now(second)), (None, None));
         let waiting = tokio::spawn(gate.clone().wait_owned(first));
@@ -108,7 +120,8 @@ mod tests {
     async fn a_failed_log_lets_out_what_was_durable_and_nothing_else() {
         let (tx, rx) = watch::channel(durable(5, None));
         let gate = Gate::new();
-        gate.seal(9, || rx);
+        gate.follow(rx);
+        gate.reach(9);
         let waiting = tokio::spawn(gate.clone().wait_owned(9));
         tx.send_replace(durable(5, Some("disk full")));
         assert!(!waiting.await.unwrap());
@@ -116,10 +129,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_seen_earlier_does_not_lower_the_gate() {
+        let (_tx, rx) = watch::channel(durable(7, None));
+        let gate = Gate::new();
+        gate.follow(rx);
+        gate.reach(9);
+        gate.reach(7);
+        assert_eq!((gate.tag(), gate.now(7), gate.now(9)), (9, Some(true), None));
+    }
+
+    #[tokio::test]
     async fn a_replica_that_goes_away_ends_the_wait() {
         let (tx, rx) = watch::channel(durable(0, None));
         let gate = Gate::new();
-        gate.seal(1, || rx);
+        gate.follow(rx);
+        gate.reach(1);
         drop(tx);
         assert!(!gate.wait(1).await);
     }

@@ -3,12 +3,15 @@
 use crate::client::{Client, Cut, get};
 use crate::commands::run;
 use crate::guests::Guest;
+use crate::held::Hold;
 use crate::logs;
-use crate::node::{Node, OPEN, load};
+use crate::node::{Node, OPEN, key, load};
 use crate::server::{Server, serve};
-use numax_replica::{Durability, Health};
+use numax_replica::{Durability, Health, ReplicaConfig};
 use numax_runtime::RunError;
 use numax_store::{FaultPlan, Faults};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 async fn turns(node: &Node, name: &str) -> Server {
@@ -52,13 +55,16 @@ async fn a_commit_that_fails_after_the_head_cuts_the_answer_and_stops_the_guest(
     assert_eq!((node.counter("a"), node.counter("b"), node.counter("never")), (1, 0, 0));
 }
 
+/// Every commit is to be synced.
+fn fsync(config: &mut ReplicaConfig) {
+    config.core.durability = Durability::Fsync;
+    // Only the log syncs here.
+    config.flush_interval = Duration::from_secs(3600);
+}
+
 /// A node whose disk takes writes and will fail to sync them.
 fn failing() -> (Node, Faults) {
-    Node::failing(|config| {
-        config.core.durability = Durability::Fsync;
-        // Only the log syncs here.
-        config.flush_interval = Duration::from_secs(3600);
-    })
+    Node::failing(fsync)
 }
 
 /// What was appended is not synced: from here on the datastore is read-only.
@@ -116,6 +122,52 @@ async fn a_sync_that_fails_behind_the_last_byte_withholds_it() {
     client.chunk("").await;
     assert_eq!(client.rest().await, b"");
     only_reads(&node, &server, 0).await;
+}
+
+/// Somebody else's write that is visible and not durable, and a request whose guest only reads it: the answer's status and
+/// text, and whether syncs were still held when it came.
+async fn read_unsynced(
+    node: &Node,
+    server: &Server,
+    hold: &Arc<Hold>,
+    release: impl FnOnce(),
+) -> (u16, String, bool) {
+    hold.set(true);
+    node.write(|draft| draft.g_counter_increment(&key("a"), 1).unwrap()).await;
+    assert_eq!(node.counter("a"), 2, "readers see it at once");
+    let held = Arc::new(AtomicBool::new(true));
+    let (addr, early) = (server.addr(), held.clone());
+    let answer = tokio::spawn(async move {
+        let answer = get(addr, "/read").await;
+        (answer.status(), answer.text(), early.load(Ordering::SeqCst))
+    });
+    // Time enough for an answer that does not wait.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    held.store(false, Ordering::SeqCst);
+    release();
+    hold.set(false);
+    answer.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_guest_has_only_read_leaves_when_it_is_durable_or_not_at_all() {
+    let (node, faults, hold) = Node::held(fsync);
+    node.write(|draft| draft.g_counter_increment(&key("a"), 1).unwrap()).await;
+    let server = turns(&node, "failures-read").await;
+    assert_eq!(get(server.addr(), "/read").await.text(), "1");
+    let answer = read_unsynced(&node, &server, &hold, || {}).await;
+    assert_eq!(answer, (200, "2".to_owned(), false));
+    drop((server, node, faults));
+
+    let (node, faults, hold) = Node::held(fsync);
+    node.write(|draft| draft.g_counter_increment(&key("a"), 1).unwrap()).await;
+    let server = turns(&node, "failures-read-lost").await;
+    assert_eq!(get(server.addr(), "/read").await.text(), "1");
+    let (status, text, early) = read_unsynced(&node, &server, &hold, || fail_sync(&faults)).await;
+    assert_eq!((status, early), (503, false), "{text}");
+    assert!(!text.contains('2'), "{text}");
+    // What is shown now was durable before, and needs no waiting.
+    only_reads(&node, &server, 1).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod deterministic;
 mod failures;
 mod guests;
 mod handlers;
+mod held;
 mod http;
 mod limits;
 mod loading;

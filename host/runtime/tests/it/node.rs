@@ -1,13 +1,14 @@
 //! A node of one: the real replica on a disk in memory, the runtime over it, and the batches that come of it.
 
 use crate::guests::{self, Guest};
+use crate::held::{Held, Hold};
 use crate::logs;
 use bytes::Bytes;
 use numax_crdt::{Batch, Body, Key, NodeId};
 use numax_policy::Policy;
 use numax_replica::{Applied, Core, CoreConfig, Draft, HostFacts, Replica, ReplicaConfig, Request};
 use numax_runtime::{Backend, Engine, EngineConfig, Module, ModuleOptions, PeerState, PeerView};
-use numax_store::{Faults, MemDisk, mem::MemBackend};
+use numax_store::{Disk, Faults, MemDisk, mem::MemBackend};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -127,9 +128,23 @@ impl Node {
         change(&mut config);
         let faults = Faults::default();
         let disk = Arc::new(MemDisk::with_faults(faults.clone()));
+        (Node::on(config, disk, &faults), faults)
+    }
+
+    /// The same with a hold on its syncs.
+    pub fn held(change: impl FnOnce(&mut ReplicaConfig)) -> (Node, Faults, Arc<Hold>) {
+        logs::start();
+        let mut config = ReplicaConfig::new("", NodeId([1; 32]));
+        change(&mut config);
+        let (faults, hold) = (Faults::default(), Arc::<Hold>::default());
+        let disk: Arc<dyn Disk> = Arc::new(MemDisk::with_faults(faults.clone()));
+        (Node::on(config, Arc::new(Held(disk, hold.clone())), &faults), faults, hold)
+    }
+
+    fn on(config: ReplicaConfig, disk: Arc<dyn Disk>, faults: &Faults) -> Node {
         let rows = Arc::new(MemBackend::with_faults(faults.clone()));
         let replica = Replica::open_on(config, disk, rows, &facts(1)).unwrap();
-        (Node { feed: replica.applied(), replica, totals: BTreeMap::new(), fences: 0 }, faults)
+        Node { feed: replica.applied(), replica, totals: BTreeMap::new(), fences: 0 }
     }
 
     pub fn backend(&self) -> Arc<dyn Backend> {

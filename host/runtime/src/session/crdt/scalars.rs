@@ -108,7 +108,7 @@ impl Session {
         };
         let done = replica.compare_and_set(key.clone(), expected, value, writer).await;
         let (set, ticket) = done.map_err(|e| RunError::Commit(e.to_string()))?;
-        self.gate.seal(ticket.position, || replica.durable());
+        self.gate.reach(ticket.position);
         Ok(Ok(set))
     }
 }

@@ -1,0 +1,100 @@
+//! Making rows of the log's records.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use numax_crdt::{Batch, HlcClock, NodeId, Origin, VersionVector};
+
+use super::{Tip, group, notes::Notes};
+use crate::{
+    error::CoreError,
+    log::Record,
+    rows::{name, shared::Shared, staging::Staging},
+    transfer::{Page, merge_page},
+};
+
+/// Applies the log's records behind the engine's position.
+pub(super) struct Replay<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) node: NodeId,
+    pub(super) max_skew_ms: u64,
+    pub(super) now_ms: u64,
+    /// The origin of the last epoch.
+    pub(super) own: Option<Origin>,
+    pub(super) tip: Tip,
+    pub(super) staging: Staging,
+    /// Rows after which they are written to the engine.
+    pub(super) write_at: usize,
+}
+
+impl Replay<'_> {
+    /// The log holds everything that was applied before a segment, unless rows came in another way (a transfer of
+    /// state) and the engine has lost them.
+    pub(super) fn segment(&self, vector: &VersionVector) -> Result<(), CoreError> {
+        if self.tip.vector.covers_vector(vector) {
+            return Ok(());
+        }
+        Err(CoreError::RowsLost("some came by a transfer of state, and are not in the log".to_string()))
+    }
+
+    pub(super) fn record(&mut self, end: u64, record: Record) -> Result<(), CoreError> {
+        if let Some(bytes) = record.batch {
+            let batch = Batch::decode(bytes)?;
+            let known = self.tip.vector.get(&batch.origin);
+            // Known ones cannot be there: the engine's notes and the log are one sequence.
+            if !self.tip.vector.advance(batch.dot()) {
+                return Err(CoreError::Invalid(format!(
+                    "the log has batch {} where the {} of this origin are known",
+                    batch.dot(),
+                    known
+                )));
+            }
+            if self.own == Some(batch.origin) {
+                self.tip.deps.clear();
+                self.tip.clock = HlcClock::starting_after(self.tip.clock.last().max(batch.hlc));
+            } else {
+                self.tip.deps.insert(batch.origin, batch.seq);
+                self.tip.clock.observe(batch.hlc, self.now_ms, self.max_skew_ms);
+            }
+            self.tip.place.applied(batch.dot());
+            group::apply_ops(self.shared, &mut self.staging, batch.dot(), &batch.ops)?;
+        }
+        if let Some(bytes) = record.page {
+            self.page(end, bytes)?;
+        }
+        for (key, value) in record.local {
+            self.staging.put(&name::local(&key), value);
+        }
+        self.staging.publish(self.shared, end);
+        if self.shared.state().active.len() >= self.write_at {
+            self.write(end)?;
+        }
+        Ok(())
+    }
+
+    /// Merges a page of transferred state.
+    fn page(&mut self, end: u64, bytes: Bytes) -> Result<(), CoreError> {
+        let page = Page::decode(bytes).map_err(|error| CoreError::Invalid(error.to_string()))?;
+        let tip = &mut self.tip;
+        tip.clock.observe(page.clock, self.now_ms, self.max_skew_ms);
+        merge_page(self.shared, &mut self.staging, tip.merging(self.own), &page, end)?;
+        Ok(())
+    }
+
+    /// Writes what was replayed to the engine. The log is synced as far as it is read.
+    fn write(&mut self, end: u64) -> Result<(), CoreError> {
+        let Some(frozen) = self.shared.freeze() else { return Ok(()) };
+        let notes = Notes {
+            position: end,
+            vector: self.tip.vector.clone(),
+            deps: self.tip.deps.clone(),
+            clock: self.tip.clock.last(),
+            place: self.tip.place.clone(),
+            members: None,
+        };
+        self.shared.engine().commit(notes.batch(&frozen, self.node))?;
+        self.shared.engine_side().moved(notes.engine_at());
+        self.shared.settle();
+        Ok(())
+    }
+}
