@@ -72,7 +72,8 @@ pub(crate) enum Command {
     /// what they have.
     #[command(after_help = "Examples:\n  \
         numax repair --data ./data\n  \
-        numax repair --data ./data --accept-loss")]
+        numax repair --data ./data --accept-loss\n  \
+        numax repair --data ./data --new-epoch")]
     Repair(RepairArgs),
     /// Shows a key row by row: values, writers, times, tombstones and sizes, in every family
     ///
@@ -127,6 +128,12 @@ pub(crate) struct RepairArgs {
     /// Goes on without what cannot be read, which no peer may have
     #[arg(long)]
     pub accept_loss: bool,
+    /// Lets the node begin a new epoch, after another one wrote with its identity and was stopped for good
+    #[arg(long)]
+    pub new_epoch: bool,
+    /// Takes batches again from nodes that wrote two different ones under one number
+    #[arg(long)]
+    pub lift_quarantine: bool,
     /// Folder of the datastore
     #[arg(long, visible_alias = "data", value_name = "DIR", default_value = ".numax/data")]
     pub datastore_path: PathBuf,

@@ -136,8 +136,9 @@ pub enum CommitError {
     ReadOnly(String),
     /// Another node writes under this node's origin.
     #[error(
-        "another node writes with this node's identity; stop one of them, and start it again from a restored copy \
-         so that it gets a new epoch"
+        "another node writes with this node's identity: its datastore is a copy. Stop one of the two for good; stop the \
+         other, let it begin a new epoch with `numax repair --new-epoch`, and start it again. Until then this one takes no \
+         writes, also after a restart"
     )]
     DuplicateOrigin,
     /// The replica was shut down.

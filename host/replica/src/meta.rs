@@ -1,4 +1,6 @@
-//! `meta.json`: whose datastore it is, and under which origin it writes.
+//! `meta.json`: whose datastore it is, under which origin it writes, and whom it does not trust.
+
+use std::collections::BTreeSet;
 
 use numax_crdt::{NodeId, Origin};
 use numax_store::{Disk, DiskError};
@@ -43,6 +45,12 @@ pub(crate) struct Meta {
     /// Set by whoever put the datastore back from a snapshot: its next open begins a new epoch.
     #[serde(default)]
     pub restored: bool,
+    /// Another node wrote under this origin: local writes stay refused until somebody lets a new epoch begin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate_origin: bool,
+    /// Origins from which nothing is taken: node id, epoch and nonce, with slashes between.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<String>,
 }
 
 impl Meta {
@@ -96,6 +104,8 @@ impl Meta {
             durability: durability.config_name().to_string(),
             clean_end: None,
             restored: false,
+            duplicate_origin: false,
+            quarantined: Vec::new(),
         }
     }
 
@@ -127,11 +137,43 @@ impl Meta {
             });
         }
         let reason = old.reason_for_new_epoch(log_end, facts).or(cut);
+        // What was written twice stays so; a new origin has not been.
+        let quarantined = old.quarantined.clone();
         let next = match reason {
-            Some(_) => Self::begin(node, old.epoch.saturating_add(1), facts, durability),
-            None => Self { nonce: old.nonce.clone(), ..Self::begin(node, old.epoch, facts, durability) },
+            Some(_) => {
+                Self { quarantined, ..Self::begin(node, old.epoch.saturating_add(1), facts, durability) }
+            }
+            None => Self {
+                nonce: old.nonce.clone(),
+                duplicate_origin: old.duplicate_origin,
+                quarantined,
+                ..Self::begin(node, old.epoch, facts, durability)
+            },
         };
         Ok((next, reason))
+    }
+
+    /// The origins from which nothing is taken.
+    pub(crate) fn quarantined(&self) -> Result<BTreeSet<Origin>, OpenError> {
+        let read = |text: &String| {
+            let mut parts = text.split('/');
+            let (node, epoch, nonce) = (parts.next()?, parts.next()?, parts.next()?);
+            let nonce = u64::from_str_radix(nonce, 16).ok()?;
+            Some(Origin { node: node.parse().ok()?, epoch: epoch.parse().ok()?, nonce })
+        };
+        let read = |text: &String| {
+            read(text).ok_or_else(|| OpenError::Foreign {
+                path: FILE.to_string(),
+                detail: format!("{text:?} under \"quarantined\" is no origin"),
+            })
+        };
+        self.quarantined.iter().map(read).collect()
+    }
+
+    /// Takes note of the origins from which nothing is taken.
+    pub(crate) fn quarantine(&mut self, origins: &BTreeSet<Origin>) {
+        let text = |o: &Origin| format!("{}/{}/{:016x}", o.node, o.epoch, o.nonce);
+        self.quarantined = origins.iter().map(text).collect();
     }
 
     /// Whether the log may have lost more than the end of its last write: the machine was started anew since the last
@@ -176,11 +218,29 @@ impl Meta {
 /// # Errors
 /// When there is no datastore, or it cannot be written.
 pub fn mark_restored(disk: &dyn Disk) -> Result<(), OpenError> {
+    change(disk, |meta| meta.restored = true)
+}
+
+/// Lets a closed datastore take batches again from all origins from which it takes none, because two different ones came
+/// under one number. Where they differ it keeps what it has. Answers those origins.
+///
+/// # Errors
+/// When there is no datastore, or it cannot be read or written.
+pub(crate) fn lift_quarantine(disk: &dyn Disk) -> Result<BTreeSet<Origin>, OpenError> {
+    let mut lifted = Ok(BTreeSet::new());
+    change(disk, |meta| {
+        lifted = meta.quarantined();
+        meta.quarantined.clear();
+    })?;
+    lifted
+}
+
+fn change(disk: &dyn Disk, change: impl FnOnce(&mut Meta)) -> Result<(), OpenError> {
     let mut meta = Meta::load(disk)?.ok_or_else(|| OpenError::Foreign {
         path: FILE.to_string(),
         detail: "there is no datastore".to_string(),
     })?;
-    meta.restored = true;
+    change(&mut meta);
     Ok(meta.store(disk)?)
 }
 

@@ -1,7 +1,7 @@
 //! `numax repair`: a datastore whose files are damaged.
 
 use numax_net::NodeKey;
-use numax_replica::repair::repair;
+use numax_replica::repair::{lift_quarantine, new_epoch, repair};
 use numax_replica::{ReplicaConfig, engine_of};
 use serde_json::json;
 
@@ -20,9 +20,17 @@ pub(crate) fn run(args: &RepairArgs) -> Result<(), Failure> {
     let mut config = ReplicaConfig::new(dir, node);
     config.engine = engine_of(dir).map_err(|error| failed(&error))?.unwrap_or_default();
     let mut steps = Steps::new();
-    let report =
+    let mut report =
         repair(&config, args.accept_loss, |step| steps.begin(step)).map_err(|error| failed(&error))?;
     steps.done();
+    if args.new_epoch {
+        new_epoch(dir).map_err(|error| failed(&error))?;
+        report.done.push("the next start begins a new epoch".to_owned());
+    }
+    if args.lift_quarantine {
+        let lifted = lift_quarantine(dir).map_err(|error| failed(&error))?;
+        report.done.extend(lifted.iter().map(|origin| format!("batches of {origin} are taken again")));
+    }
     if args.json {
         print_json(&json!({
             "found": report.found,

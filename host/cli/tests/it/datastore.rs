@@ -50,5 +50,8 @@ fn a_damaged_datastore_is_repaired() {
     run(folder.path(), &["repair", "--data", "data"]).expect(1, &["numax repair --accept-loss"]);
     let done = run(folder.path(), &["repair", "--data", "data", "--accept-loss"]).expect(0, &[]);
     assert!(done.out.contains("began a new epoch"), "{}", done.out);
+    let lifted =
+        run(folder.path(), &["repair", "--data", "data", "--new-epoch", "--lift-quarantine"]).expect(0, &[]);
+    assert!(lifted.out.contains("begins a new epoch"), "{}", lifted.out);
     datastore(folder.path(), &[]);
 }

@@ -207,6 +207,7 @@ impl Core {
     /// # Errors
     /// When rows could not be written or synced. They stay in memory and go with the next flush.
     pub fn finish_flush(&mut self, job: &FlushJob, outcome: FlushOutcome) -> Result<(), String> {
+        self.remember();
         if let Some(result) = &outcome.log {
             self.log.sync_done(result);
             self.synced();
@@ -256,6 +257,7 @@ impl Core {
         }
         self.sync().map_err(|error| error.to_string())?;
         self.flush(true)?;
+        self.remember();
         let mut meta = self.meta.clone();
         meta.clean_end = Some(self.log.end());
         meta.store(&*self.disk).map_err(|error| error.to_string())

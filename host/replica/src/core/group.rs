@@ -119,10 +119,12 @@ impl Core {
                 Ok(result) => results.push(result),
                 Err(error) => {
                     self.abandon(group);
+                    self.remember();
                     return failed(self.refused(&error));
                 }
             }
         }
+        self.remember();
         if let Err(error) = self.append(&group.frames)
             && !self.config.has_bug(Planted::AnsweredAnyway)
         {

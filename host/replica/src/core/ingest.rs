@@ -1,5 +1,7 @@
 //! Taking batches from peers: each exactly once, in causal order, as a whole.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use numax_crdt::{Batch, BatchHeader, Origin};
 
@@ -93,11 +95,14 @@ impl Core {
             return Ok(());
         }
         // What a batch lets go may let go others in turn; each is applied before its followers are looked at.
-        let mut ready = std::collections::VecDeque::from([(header, bytes)]);
-        while let Some((header, bytes)) = ready.pop_front() {
-            if self.apply_remote(group, bytes, now_ms, out)? {
-                ready.extend(self.pending.wake(header.dot(), &self.tip.vector));
+        let mut ready = VecDeque::new();
+        let mut next = Some((dot, bytes));
+        while let Some((dot, bytes)) = next {
+            if self.apply_remote(group, bytes, now_ms, out)? && self.pending.len() > 0 {
+                let woken = self.pending.wake(dot, &self.tip.vector);
+                ready.extend(woken.into_iter().map(|(header, bytes)| (header.dot(), bytes)));
             }
+            next = ready.pop_front();
         }
         Ok(())
     }
@@ -137,16 +142,12 @@ impl Core {
     }
 
     fn found_duplicate_origin(&mut self, out: &mut Ingested) {
-        if !self.duplicate_origin {
-            tracing::error!(origin = %self.origin, "another node writes under this node's origin; local writes stop");
-        }
-        self.duplicate_origin = !self.config.has_bug(Planted::TwinWrites);
+        self.stop_for_duplicate();
         out.rejected += 1;
     }
 
     fn quarantine(&mut self, origin: Origin, out: &mut Ingested) {
-        tracing::error!(%origin, "two different batches came under one dot; nothing more is taken from this origin");
-        self.quarantined.insert(origin);
+        self.quarantine_origin(origin);
         out.quarantined.push(origin);
         out.rejected += 1;
     }

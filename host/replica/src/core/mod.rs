@@ -39,7 +39,7 @@ pub(crate) use notes::{Notes, POSITION};
 
 use crate::{
     config::{CoreConfig, Durability},
-    error::{LogError, OpenError},
+    error::{CommitError, LogError, OpenError},
     forget::{Collector, Members, Receipts},
     log::{Log, LogCursor, LogReader, LogStats},
     meta::Meta,
@@ -49,6 +49,12 @@ use crate::{
     snapshot::StateView,
     transfer::{Pictures, Place},
 };
+
+/// What is said of an origin from which nothing is taken.
+const QUARANTINE: &str = "two different batches came under one number, so nothing more is taken from this origin: its node \
+     was copied, or went on from an old copy behind the program's back. Let it begin a new epoch (stop it, `numax repair \
+     --new-epoch`); if this node is to take what else came from the old one, stop it and use `numax repair \
+     --lift-quarantine`";
 
 /// How a datastore is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +127,8 @@ pub struct Core {
     /// Origins under whose dots two different batches were seen: nothing more is taken from them.
     quarantined: BTreeSet<Origin>,
     duplicate_origin: bool,
+    /// Both are on the disk as they are here.
+    remembered: bool,
     /// What was not committed when the log failed is not shown any more.
     taken_back: bool,
     clocks: Clocks,
@@ -186,9 +194,36 @@ impl Core {
         &self.clocks
     }
 
-    /// Stops local writes because a live peer says that it writes under this origin.
+    /// Stops local writes because a live peer says that it writes under this origin. They stay stopped until the datastore
+    /// was closed and marked for a new epoch.
     pub fn stop_for_duplicate(&mut self) {
-        self.duplicate_origin = !self.config.has_bug(Planted::TwinWrites);
+        if !self.duplicate_origin && !self.config.has_bug(Planted::TwinWrites) {
+            tracing::error!(origin = %self.origin, "{}", CommitError::DuplicateOrigin);
+            self.duplicate_origin = true;
+            self.remembered = false;
+        }
+        self.remember();
+    }
+
+    /// Nothing more is taken from an origin.
+    fn quarantine_origin(&mut self, origin: Origin) {
+        tracing::error!(%origin, "{QUARANTINE}");
+        self.quarantined.insert(origin);
+        self.remembered = false;
+    }
+
+    /// Writes down whom not to trust, if that is not yet on the disk: a restart must not forget it. What cannot be written
+    /// now is tried again later.
+    pub(super) fn remember(&mut self) {
+        if self.remembered {
+            return;
+        }
+        self.meta.duplicate_origin = self.duplicate_origin;
+        self.meta.quarantine(&self.quarantined);
+        match self.meta.store(&*self.disk) {
+            Ok(()) => self.remembered = true,
+            Err(error) => tracing::error!(%error, "who is not to be trusted could not be written down"),
+        }
     }
 
     /// Whether the log takes no more writes.

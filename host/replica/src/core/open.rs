@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use numax_store::{Disk, KvBackend};
 
-use super::{Core, Tip, flush, notes, notes::Notes, pending::Pending, recent::Recent, replay::Replay};
+use super::{
+    Core, QUARANTINE, Tip, flush, notes, notes::Notes, pending::Pending, recent::Recent, replay::Replay,
+};
 use crate::{
     config::CoreConfig,
-    error::OpenError,
+    error::{CommitError, OpenError},
     forget::{Collector, Members, Receipts, StaticMembers},
     log::{self, End, Replayed},
     meta::{HostFacts, Meta},
@@ -96,6 +98,13 @@ impl Core {
                 *known = seq.max(*known);
             }
         }
+        let (quarantined, duplicate_origin) = (meta.quarantined()?, meta.duplicate_origin);
+        if duplicate_origin {
+            tracing::error!(%origin, "{}", CommitError::DuplicateOrigin);
+        }
+        for origin in &quarantined {
+            tracing::warn!(%origin, "{}", QUARANTINE);
+        }
         meta.store(&*disk)?;
         log.reader().set_base(tip.place.base.clone());
         let members = match notes.members {
@@ -123,8 +132,9 @@ impl Core {
             new_epoch,
             tip,
             staging: Staging::default(),
-            quarantined: std::collections::BTreeSet::new(),
-            duplicate_origin: false,
+            quarantined,
+            duplicate_origin,
+            remembered: true,
             taken_back: false,
             clocks: Default::default(),
             members_saved: members.changes(),

@@ -33,8 +33,7 @@ impl Core {
         let bytes = Bytes::copy_from_slice(&bytes);
         let page = Page::decode(bytes.clone()).map_err(|error| refused(error.to_string()))?;
         if page.as_of.get(&self.origin) > self.tip.vector.get(&self.origin) {
-            tracing::error!(origin = %self.origin, "another node writes under this node's origin; local writes stop");
-            self.duplicate_origin = true;
+            self.stop_for_duplicate();
             return Err(refused("the page knows more of this node than the node itself".to_string()));
         }
         if !self.tip.place.takes(&page) {

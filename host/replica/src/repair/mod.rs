@@ -12,6 +12,7 @@
 
 mod plan;
 mod run;
+mod trust;
 
 use std::{
     fs::{self, File},
@@ -22,6 +23,7 @@ use std::{
 use numax_store::KvError;
 
 pub use run::{Report, repair};
+pub use trust::{lift_quarantine, new_epoch};
 
 use crate::{
     config::ReplicaConfig,

@@ -83,8 +83,13 @@ impl Inner {
             Health::ReadOnly(reason) => Some(reason.clone()),
             Health::Ok | Health::DuplicateOrigin => None,
         };
-        // First, for whoever asks why.
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+        // First, for whoever asks why. It does not get better before the next start, so a late look does not count.
+        let mut known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*known, &health) {
+            (Health::ReadOnly(_), _) | (Health::DuplicateOrigin, Health::Ok) => {}
+            _ => *known = health,
+        }
+        drop(known);
         self.durable.send_if_modified(|durable| {
             let (grows, fails) = (committed > durable.position, failed.is_some() && durable.failed.is_none());
             durable.position = committed;

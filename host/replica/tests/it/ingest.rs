@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use numax_crdt::{Batch, BatchHeader, Body, Hlc, Key, NodeId, Op, Origin};
 use numax_replica::{CommitError, CoreConfig, Durability, Health, Request, Response};
-use numax_store::Survives;
+use numax_store::{FaultPlan, Faults, Survives};
 use proptest::prelude::*;
 
 use crate::{
@@ -272,4 +272,47 @@ fn the_operator_is_told_of_a_wrong_clock_once_with_whose_it_is_and_what_to_do() 
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains(&own) && lines[0].contains(&YEAR_MS.to_string()), "{lines:?}");
     assert!(lines[0].contains("set back"), "{lines:?}");
+}
+
+#[test]
+fn whom_not_to_trust_is_known_after_every_kind_of_end() {
+    let origin = Origin { node: NodeId([9; 32]), epoch: 3, nonce: 77 };
+    let other = Origin { node: NodeId([8; 32]), epoch: 0, nonce: 0 };
+    for survives in [None, Some(Survives::Everything), Some(Survives::SyncedOnly)] {
+        let mut node = Node::new(1);
+        node.commit(|d| d.register_set(&key("r"), bytes("mine")).unwrap());
+        node.ingest(vec![forged(origin, 1, "a")]);
+        node.ingest(vec![forged(origin, 1, "b"), forged(node.core.origin(), 9, "theirs")]);
+        if survives.is_none() {
+            node.core.close().unwrap();
+        }
+        let mut node = node.crash(survives.unwrap_or(Survives::SyncedOnly)).unwrap();
+        assert_eq!(node.core.new_epoch(), None, "{survives:?}");
+        assert!(node.core.quarantined().contains(&origin), "{survives:?}");
+        assert_eq!(node.ingest(vec![forged(origin, 2, "c"), forged(other, 1, "d")]).rejected, 1);
+        assert_eq!(node.core.health(), Health::DuplicateOrigin, "{survives:?}");
+        let refused = node.try_commit(|d| d.register_set(&key("r"), bytes("again")).unwrap()).unwrap_err();
+        assert!(refused.to_string().contains("numax repair --new-epoch"), "{refused}");
+        // What an operator does when the other one is gone.
+        node.core.close().unwrap();
+        numax_replica::mark_restored(&node.disk).unwrap();
+        let mut node = node.crash(Survives::Everything).unwrap();
+        assert_eq!((node.core.health(), node.core.origin().epoch), (Health::Ok, 1), "{survives:?}");
+        node.commit(|d| d.register_set(&key("r"), bytes("again")).unwrap());
+        assert!(node.core.quarantined().contains(&origin), "that is another matter");
+    }
+}
+
+#[test]
+fn what_cannot_be_written_down_at_once_is_written_later() {
+    let origin = Origin { node: NodeId([9; 32]), epoch: 3, nonce: 77 };
+    let faults = Faults::default();
+    let mut node = Node::on(config(1, Durability::Fsync), faults.clone()).unwrap();
+    node.ingest(vec![forged(origin, 1, "a")]);
+    faults.set_plan(FaultPlan { space_left: Some(0), ..FaultPlan::default() });
+    assert_eq!(node.ingest(vec![forged(origin, 1, "b")]).quarantined, [origin]);
+    faults.set_plan(FaultPlan::default());
+    node.core.flush(true).unwrap();
+    let node = node.crash(Survives::SyncedOnly).unwrap();
+    assert!(node.core.quarantined().contains(&origin));
 }

@@ -7,8 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use numax_crdt::{NodeId, VersionVector};
-use numax_replica::{Draft, Durability, OpenError, Replica, ReplicaConfig, engine_of, repair::repair};
+use numax_crdt::{Batch, Body, Hlc, NodeId, Op, Origin, VersionVector};
+use numax_replica::{
+    Draft, Durability, OpenError, Replica, ReplicaConfig, engine_of,
+    repair::{lift_quarantine, new_epoch, repair},
+};
 use numax_store::Engine;
 use tempfile::TempDir;
 
@@ -345,4 +348,35 @@ fn a_flipped_bit_in_the_last_record_is_no_torn_end_while_the_system_ran_on() {
             assert_eq!(counted(&other.open()), 9, "{what}");
         }
     }
+}
+
+#[test]
+fn a_quarantine_lasts_until_it_is_lifted_by_hand() {
+    let node = Node::new(1, Engine::Sled);
+    let theirs = |seq, value: &str| {
+        let origin = Origin { node: NodeId([9; 32]), epoch: 0, nonce: 5 };
+        let body = Body::Register { hlc: Hlc::from_parts(seq, 0), value: Some(bytes(value)) };
+        let ops = vec![Op { key: key("r"), body }];
+        Batch { origin, seq, deps: Vec::new(), hlc: Hlc::from_parts(seq, 0), ops }.encode()
+    };
+    let replica = node.open();
+    assert_eq!(run(replica.ingest(vec![theirs(1, "a")])).unwrap().applied, 1);
+    assert_eq!(run(replica.ingest(vec![theirs(1, "b")])).unwrap().quarantined.len(), 1);
+    assert!(matches!(lift_quarantine(node.dir.path()), Err(OpenError::Locked { .. })));
+    stop(&replica);
+    drop(replica);
+    let replica = node.open();
+    assert_eq!(run(replica.ingest(vec![theirs(2, "c")])).unwrap().rejected, 1);
+    stop(&replica);
+    drop(replica);
+    assert_eq!(lift_quarantine(node.dir.path()).unwrap().len(), 1);
+    let replica = node.open();
+    assert_eq!(replica.origin().epoch, 0);
+    assert_eq!(run(replica.ingest(vec![theirs(2, "c")])).unwrap().applied, 1);
+    stop(&replica);
+    drop(replica);
+    new_epoch(node.dir.path()).unwrap();
+    let replica = node.open();
+    assert_eq!(replica.origin().epoch, 1);
+    stop(&replica);
 }
