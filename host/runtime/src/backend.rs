@@ -32,7 +32,18 @@ pub trait Backend: Send + Sync + 'static {
 /// An id from the system's clock and random numbers.
 pub fn id_seed_of_machine() -> IdSeed {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    IdSeed { now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), random: rand::random() }
+    IdSeed { now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX), random: random() }
+}
+
+#[cfg(feature = "components")]
+fn random() -> u64 {
+    rand::random()
+}
+
+/// Without components no guest makes ids, and the generator that only they bring is not there.
+#[cfg(not(feature = "components"))]
+fn random() -> u64 {
+    rand::TryRng::try_next_u64(&mut rand::rngs::SysRng).unwrap_or_default()
 }
 
 /// A member of the cluster.

@@ -20,7 +20,9 @@ use numax_crdt::NodeId;
 use numax_replica::{Given, HostFacts, IdSeed};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+#[cfg(feature = "components")]
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
