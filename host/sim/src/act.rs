@@ -273,7 +273,9 @@ impl World<'_> {
             self.oracle.transferred(node, &vector);
         }
         self.oracle.vector(node, &vector);
-        if let Some(last) = outcome.applied.last().filter(|applied| !applied.remote) {
+        // A page of a peer's state in the same group may hold what was written later elsewhere.
+        let pages = jobs.iter().any(|job| matches!(job, Job::State(..)));
+        if let Some(last) = outcome.applied.last().filter(|applied| !applied.remote && !pages) {
             self.inspect_written(node, &last.bytes);
         }
         let Some(life) = self.life(node, number) else { return };

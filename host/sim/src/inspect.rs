@@ -135,8 +135,9 @@ impl World<'_> {
         match visible(&mut Draft::new(life.core.reader(), 0)) {
             Ok(have) if have == *want => {}
             Ok(have) => {
-                let detail =
-                    format!("node {node} does not read what it applied: {}", difference(want, &have));
+                let (differs, item) = difference(want, &have);
+                let history = item.map(|(key, item)| self.oracle.history(&key, &item)).unwrap_or_default();
+                let detail = format!("node {node} does not read what it applied: {differs}{history}");
                 self.oracle.violation("state", detail);
             }
             Err(error) => self.unreadable(node, &error),
@@ -208,26 +209,29 @@ impl World<'_> {
     }
 }
 
-/// The first value that differs, and what of it.
-fn difference(want: &Visible, have: &Visible) -> String {
+/// The first value that differs, and what of it; and one entry that differs, by the value's key and its name.
+fn difference(want: &Visible, have: &Visible) -> (String, Option<(Bytes, Bytes)>) {
     let none = Value::new();
     let names = want.keys().chain(have.keys());
     let pair = |name| (want.get(name).unwrap_or(&none), have.get(name).unwrap_or(&none));
     let Some(name) = names.into_iter().find(|name| want.get(*name) != have.get(*name)) else {
-        return "nothing differs".into();
+        return ("nothing differs".into(), None);
     };
     let (want, have) = pair(name);
     let only = |these: &Value, those: &Value| -> Vec<(Bytes, Bytes)> {
         these.iter().filter(|entry| !those.contains(entry)).take(4).cloned().collect()
     };
     let (kind, key) = name;
-    format!(
+    let (lacking, extra) = (only(want, have), only(have, want));
+    let item = lacking.iter().chain(&extra).next().map(|(item, _)| (key.clone(), item.clone()));
+    let differs = format!(
         "kind {kind}, key {key:?}: {} entries instead of {}, lacking {:?}, with {:?} too much",
         have.len(),
         want.len(),
-        only(want, have),
-        only(have, want)
-    )
+        lacking,
+        extra
+    );
+    (differs, item)
 }
 
 fn read_log(core: &mut Core) -> Result<Vec<(Batch, Bytes)>, String> {

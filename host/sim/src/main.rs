@@ -142,7 +142,7 @@ fn tell(outcome: &Outcome) {
 
 /// What says enough: whole values can be long.
 fn short(detail: &str) -> String {
-    const ENOUGH: usize = 400;
+    const ENOUGH: usize = 1_500;
     match detail.char_indices().nth(ENOUGH) {
         Some((at, _)) => format!("{}...", detail.split_at(at).0),
         None => detail.into(),

@@ -206,6 +206,23 @@ impl Oracle {
         model.visible()
     }
 
+    /// What was done to one entry of a value, in the order in which somebody had it first, for a report.
+    pub fn history(&self, key: &Bytes, item: &Bytes) -> String {
+        let mut all = String::new();
+        let named = format!("{item:?}");
+        for batch in &self.batches {
+            for op in batch.ops.iter().filter(|op| op.key.bytes() == key) {
+                let body = format!("{:?}", op.body);
+                if body.contains(&named) {
+                    let deps: Vec<String> =
+                        batch.deps.iter().map(|(origin, seq)| format!("{origin}#{seq}")).collect();
+                    all.push_str(&format!("; {} after {}: {body}", batch.dot(), deps.join(" ")));
+                }
+            }
+        }
+        all
+    }
+
     /// A node's wall clock shows this.
     pub fn wall(&mut self, node: usize, wall: u64) {
         if let Some(facts) = self.nodes.get_mut(node) {
