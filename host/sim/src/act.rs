@@ -75,7 +75,7 @@ impl World<'_> {
                 let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
                 let Some(life) = self.life(node, life) else { return };
                 let page = life.core.transfer_page(&page, wall).map_err(|error| error.to_string());
-                if !self.died(node) && !(page.is_err() && self.suspect(node)) {
+                if !(self.died(node) || page.is_err() && self.suspect(node)) {
                     self.step(node, Event::StateRead { request, page });
                 }
             }
