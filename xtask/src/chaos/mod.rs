@@ -72,6 +72,7 @@ pub fn run(options: &Options) -> Result<()> {
         seed: options.seed,
         lasts,
         durability: &options.durability,
+        small_disk: true,
     };
     match storm.run(&numax, &guest, home.path()) {
         Ok(line) => {
@@ -95,13 +96,16 @@ pub struct Storm<'a> {
     pub lasts: Duration,
     /// When commits count.
     pub durability: &'a str,
+    /// Whether the first node has a small disk, which is full now and then.
+    pub small_disk: bool,
 }
 
 impl Storm<'_> {
     /// Runs nodes, clients and faults for some time, and says what came of it in a line; an error if a promise was broken.
     pub fn run(&self, numax: &Path, guest: &Path, home: &Path) -> Result<String> {
-        let &Storm { nodes: count, seed, lasts, durability } = self;
-        let mut victims = cluster(numax, guest, home, count, durability)?;
+        let &Storm { nodes: count, seed, lasts, .. } = self;
+        let durability = self.durability;
+        let mut victims = self.cluster(numax, guest, home)?;
         let targets: Vec<Target> = victims.iter().map(|victim| Target::new(victim.node.http)).collect();
         let shared = Shared::new();
         let mut random = Random::new(seed);
@@ -149,34 +153,39 @@ impl Storm<'_> {
         ensure!(verdict.ok > 0 && history.acknowledged() > 0, "nothing was acknowledged: {line}");
         Ok(line)
     }
-}
 
-/// Starts nodes that all know all. The first has a small disk, where that is permitted.
-fn cluster(numax: &Path, guest: &Path, home: &Path, count: usize, durability: &str) -> Result<Vec<Victim>> {
-    let shim = skipped("clock jumps", Shim::compile(home));
-    let mut victims = Vec::new();
-    for index in 0..count {
-        let mut node = Node::new(numax, home, &format!("n{index}"), guest)?;
-        node.flag("--durability", durability);
-        let disk = if index == 0 { skipped("full disks", SmallDisk::mount(&node.data)) } else { None };
-        let clock = match &shim {
-            Some(shim) => Some(shim.clock(home.join(format!("n{index}/clock")))?),
-            None => None,
-        };
-        if let Some(clock) = &clock {
-            clock.environment().iter().for_each(|(name, value)| node.variable(name, value));
+    /// Starts nodes that all know all. The first has a small disk, where that is permitted.
+    fn cluster(&self, numax: &Path, guest: &Path, home: &Path) -> Result<Vec<Victim>> {
+        let shim = skipped("clock jumps", Shim::compile(home));
+        let mut victims = Vec::new();
+        for index in 0..self.nodes {
+            let mut node = Node::new(numax, home, &format!("n{index}"), guest)?;
+            node.flag("--durability", self.durability);
+            let disk = if self.small_disk && index == 0 {
+                skipped("full disks", SmallDisk::mount(&node.data))
+            } else {
+                None
+            };
+            let clock = match &shim {
+                Some(shim) => Some(shim.clock(home.join(format!("n{index}/clock")))?),
+                None => None,
+            };
+            if let Some(clock) = &clock {
+                clock.environment().iter().for_each(|(name, value)| node.variable(name, value));
+            }
+            victims.push(Victim::new(node, clock, disk));
         }
-        victims.push(Victim::new(node, clock, disk));
+        let addresses: Vec<SocketAddr> = victims.iter().map(|victim| victim.node.cluster).collect();
+        for victim in &mut victims {
+            let own = victim.node.cluster;
+            let others: Vec<SocketAddr> =
+                addresses.iter().copied().filter(|address| *address != own).collect();
+            victim.node.join(&others);
+            victim.node.start()?;
+        }
+        victims.iter_mut().try_for_each(|victim| victim.node.ready())?;
+        Ok(victims)
     }
-    let addresses: Vec<SocketAddr> = victims.iter().map(|victim| victim.node.cluster).collect();
-    for victim in &mut victims {
-        let own = victim.node.cluster;
-        let others: Vec<SocketAddr> = addresses.iter().copied().filter(|address| *address != own).collect();
-        victim.node.join(&others);
-        victim.node.start()?;
-    }
-    victims.iter_mut().try_for_each(|victim| victim.node.ready())?;
-    Ok(victims)
 }
 
 /// What this machine can do, or a line that says why not.
