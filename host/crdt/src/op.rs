@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     element::ElementId,
+    family::{self, OpApplier},
     hlc::Hlc,
     id::Dot,
     key::Key,
@@ -108,15 +109,11 @@ impl Body {
     /// as an increment here; [`OpApplier::apply`](crate::OpApplier::apply), which sees the row, tells the direction.
     pub fn op_kind(&self) -> OpKind {
         match self {
-            Self::GCounter { .. } | Self::PnCounter { .. } => OpKind::Increment,
-            Self::Register { value: Some(_), .. } | Self::MapField { value: Some(_), .. } => OpKind::Set,
             Self::Register { value: None, .. } => OpKind::Clear,
             Self::MapField { value: None, .. } | Self::SetRemove { .. } | Self::ListRemove { .. } => {
                 OpKind::Remove
             }
-            Self::SetAdd { .. } => OpKind::Add,
-            Self::ListInsert { .. } => OpKind::Insert,
-            Self::Text { .. } => OpKind::Edit,
+            _ => family::applier(self.kind()).map_or(OpKind::Set, OpApplier::usual_op),
         }
     }
 

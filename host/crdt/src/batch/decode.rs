@@ -3,27 +3,22 @@
 use bytes::Bytes;
 
 use super::{
-    Batch, BatchHeader, FORMAT_VERSION, TAG_FIELD_REMOVE, TAG_FIELD_SET, TAG_G_COUNTER,
-    TAG_LIST_INSERT_AFTER, TAG_LIST_INSERT_HEAD, TAG_LIST_REMOVE, TAG_PN_COUNTER, TAG_REGISTER_CLEAR,
-    TAG_REGISTER_SET, TAG_SET_ADD, TAG_SET_REMOVE, TAG_TEXT,
+    Batch, BatchHeader, FORMAT_VERSION,
+    fields::OpReader,
+    origins::{MIN_DOT, Origins},
 };
 use crate::{
     codec::{CodecError, Reader},
+    family,
     hlc::Hlc,
-    id::{Dot, Origin},
     key::Key,
     limits::{
-        self, MAX_BATCH_BYTES, MAX_BATCH_DOTS, MAX_BATCH_OPS, MAX_BATCH_ORIGINS, MAX_ENCODED_BATCH,
-        MAX_FIELD, MAX_KEY, MAX_TEXT_UPDATE, MAX_VALUE,
+        self, MAX_BATCH_BYTES, MAX_BATCH_DOTS, MAX_BATCH_OPS, MAX_BATCH_ORIGINS, MAX_ENCODED_BATCH, MAX_KEY,
     },
-    op::{Body, Op},
-    text,
+    op::Op,
 };
 
-/// The fewest bytes of an origin, a dot or dependency, and an operation: what a count is checked against before
-/// memory is reserved for it.
-const MIN_ORIGIN: usize = 32 + 1 + 8;
-const MIN_DOT: usize = 2;
+/// The fewest bytes of an operation: what their count is checked against before memory is reserved for them.
 const MIN_OP: usize = 3;
 
 impl Batch {
@@ -87,122 +82,7 @@ fn read_op(
 ) -> Result<Op, CodecError> {
     let tag = reader.u8("operation")?;
     let key = Key::new(reader.bytes("key", MAX_KEY)?)?;
-    let body = match tag {
-        TAG_G_COUNTER => Body::GCounter { total: reader.varint("counter")? },
-        TAG_PN_COUNTER => Body::PnCounter { up: reader.varint("counter")?, down: reader.varint("counter")? },
-        TAG_REGISTER_SET | TAG_REGISTER_CLEAR => {
-            let hlc = read_stamp(reader, batch)?;
-            let value = (tag == TAG_REGISTER_SET).then(|| reader.bytes("value", MAX_VALUE)).transpose()?;
-            Body::Register { hlc, value }
-        }
-        TAG_FIELD_SET | TAG_FIELD_REMOVE => {
-            let field = reader.bytes("field", MAX_FIELD)?;
-            let hlc = read_stamp(reader, batch)?;
-            let value = (tag == TAG_FIELD_SET).then(|| reader.bytes("value", MAX_VALUE)).transpose()?;
-            Body::MapField { field, hlc, value }
-        }
-        TAG_SET_ADD => {
-            let element = reader.bytes("element", MAX_VALUE)?;
-            Body::SetAdd { element, replaces: read_dots(reader, origins, dots_left)? }
-        }
-        TAG_SET_REMOVE => {
-            let element = reader.bytes("element", MAX_VALUE)?;
-            Body::SetRemove { element, removes: read_dots(reader, origins, dots_left)? }
-        }
-        TAG_LIST_INSERT_HEAD | TAG_LIST_INSERT_AFTER => {
-            let id = reader.element()?;
-            let after = (tag == TAG_LIST_INSERT_AFTER).then(|| reader.element()).transpose()?;
-            // Where an element stands in a list is found by this order.
-            if after.is_some_and(|after| after >= id) {
-                return Err(CodecError::Malformed { what: "element id" });
-            }
-            Body::ListInsert { id, after, value: reader.bytes("value", MAX_VALUE)? }
-        }
-        TAG_LIST_REMOVE => Body::ListRemove { id: reader.element()? },
-        TAG_TEXT => {
-            let update = reader.bytes("text update", MAX_TEXT_UPDATE)?;
-            // Every family must be able to apply what was decoded.
-            text::State::read_update(&update).map_err(|_| CodecError::Malformed { what: "text update" })?;
-            Body::Text { update }
-        }
-        tag => return Err(CodecError::Tag { what: "operation", tag }),
-    };
+    let family = family::of_tag(tag).ok_or(CodecError::Tag { what: "operation", tag })?;
+    let body = family.read(tag, &mut OpReader { reader, batch, origins, dots_left })?;
     Ok(Op { key, body })
-}
-
-fn read_stamp(reader: &mut Reader, batch: Hlc) -> Result<Hlc, CodecError> {
-    let zigzag = reader.varint("time")?;
-    let delta = (zigzag >> 1) ^ (zigzag & 1).wrapping_neg();
-    Ok(Hlc::from_u64(batch.as_u64().wrapping_add(delta)))
-}
-
-fn read_dots(
-    reader: &mut Reader,
-    origins: &mut Origins,
-    dots_left: &mut usize,
-) -> Result<Vec<Dot>, CodecError> {
-    let count = reader.count("batch dots", *dots_left, MIN_DOT)?;
-    *dots_left -= count;
-    let mut dots = Vec::with_capacity(count);
-    for _ in 0..count {
-        dots.push(origins.dot(reader, "dot")?);
-    }
-    Ok(dots)
-}
-
-/// Whether no origin comes twice.
-fn distinct(table: &[Origin]) -> bool {
-    match table {
-        [_] => true,
-        [a, b] => a != b,
-        many => {
-            let mut sorted = many.to_vec();
-            sorted.sort_unstable();
-            sorted.is_sorted_by(|a, b| a < b)
-        }
-    }
-}
-
-/// The origin table while the batch is read: checks that entries are used in order.
-struct Origins {
-    table: Vec<Origin>,
-    /// Entries below this were used.
-    used: usize,
-}
-
-impl Origins {
-    /// The batch's own origin, and the table.
-    fn read(reader: &mut Reader) -> Result<(Origin, Self), CodecError> {
-        const WHAT: &str = "batch origins";
-        let count = reader.count(WHAT, MAX_BATCH_ORIGINS, MIN_ORIGIN)?;
-        let mut table = Vec::with_capacity(count);
-        for _ in 0..count {
-            table.push(reader.origin()?);
-        }
-        match table.first() {
-            Some(own) if distinct(&table) => Ok((*own, Self { table, used: 1 })),
-            _ => Err(CodecError::Malformed { what: WHAT }),
-        }
-    }
-
-    fn dot(&mut self, reader: &mut Reader, what: &'static str) -> Result<Dot, CodecError> {
-        let index = usize::try_from(reader.varint(what)?).unwrap_or(usize::MAX);
-        let seq = reader.varint(what)?;
-        match self.table.get(index) {
-            Some(origin) if index <= self.used && seq > 0 => {
-                self.used = self.used.max(index + 1);
-                Ok(Dot { origin: *origin, seq })
-            }
-            _ => Err(CodecError::Malformed { what }),
-        }
-    }
-
-    /// `Ok` when every entry was used.
-    fn finish(self) -> Result<(), CodecError> {
-        if self.used == self.table.len() {
-            Ok(())
-        } else {
-            Err(CodecError::Malformed { what: "batch origins" })
-        }
-    }
 }

@@ -25,9 +25,16 @@
 //! ```
 //! Every batch has exactly one encoding: varints are shortest, the origin table is in order of first use without
 //! repetition or spare entries, and nothing follows the last operation. Decoding refuses everything else.
+//!
+//! A body is what its family says ([`OpApplier::write`](crate::OpApplier::write)); which tags are whose is in the table of
+//! families.
 
 mod decode;
 mod encode;
+mod fields;
+mod origins;
+
+pub use fields::{OpReader, OpWriter};
 
 use crate::{
     hlc::Hlc,
@@ -37,19 +44,6 @@ use crate::{
 
 /// The format version that this program writes and reads.
 pub const FORMAT_VERSION: u8 = 1;
-
-const TAG_G_COUNTER: u8 = 1;
-const TAG_PN_COUNTER: u8 = 2;
-const TAG_REGISTER_SET: u8 = 3;
-const TAG_REGISTER_CLEAR: u8 = 4;
-const TAG_FIELD_SET: u8 = 5;
-const TAG_FIELD_REMOVE: u8 = 6;
-const TAG_SET_ADD: u8 = 7;
-const TAG_SET_REMOVE: u8 = 8;
-const TAG_LIST_INSERT_HEAD: u8 = 9;
-const TAG_LIST_INSERT_AFTER: u8 = 10;
-const TAG_LIST_REMOVE: u8 = 11;
-const TAG_TEXT: u8 = 12;
 
 /// What one turn wrote, under one dot.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,12 @@ use bytes::Bytes;
 
 use super::{Known, Removal, RowContent, RowFacts, RowName, read_row};
 use crate::{
+    batch::{OpReader, OpWriter},
     codec::{self, CodecError, Reader},
     hlc::Hlc,
     id::Dot,
     kind::Kind,
+    limits::MAX_VALUE,
     rows::{ApplyError, Rows},
 };
 
@@ -134,7 +136,7 @@ impl Exported {
                 VALUE => Some(reader.take(reader.remaining(), "value")?),
                 tag => return Err(CodecError::Tag { what: "cell", tag }),
             };
-            crate::limits::check("value", value.as_ref().map_or(0, Bytes::len), crate::limits::MAX_VALUE)?;
+            crate::limits::check("value", value.as_ref().map_or(0, Bytes::len), MAX_VALUE)?;
             Ok(Self { hlc, dot: Dot { origin, seq }, value })
         })
     }
@@ -187,4 +189,20 @@ pub(super) fn tombstone(kind: Kind, rows: &dyn Rows, row: &Bytes) -> Result<Opti
     }
     let dot = Dot { origin: rows.origin(cell.number)?, seq: cell.seq };
     Ok(Some(Removal { dot, hlc: cell.hlc }))
+}
+
+/// The fields of a write: when, and the value if it is no removal.
+pub(super) fn write_fields(hlc: Hlc, value: &Option<Bytes>, fields: &mut OpWriter<'_>) {
+    fields.stamp(hlc);
+    value.iter().for_each(|value| fields.bytes("value", MAX_VALUE, value));
+}
+
+/// The fields of a write, or of a removal.
+pub(super) fn read_fields(
+    is_write: bool,
+    fields: &mut OpReader<'_>,
+) -> Result<(Hlc, Option<Bytes>), CodecError> {
+    let hlc = fields.stamp()?;
+    let value = is_write.then(|| fields.bytes("value", MAX_VALUE)).transpose()?;
+    Ok((hlc, value))
 }

@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 use super::{Known, OpApplier, RowContent, RowFacts, totals, wrong_kind};
 use crate::{
+    batch::{OpReader, OpWriter},
+    codec::CodecError,
     id::{Dot, Origin},
     kind::{Kind, OpKind},
     op::Body,
@@ -21,6 +23,21 @@ pub struct GCounter;
 impl OpApplier for GCounter {
     fn kind(&self) -> Kind {
         KIND
+    }
+
+    fn usual_op(&self) -> OpKind {
+        OpKind::Increment
+    }
+
+    fn write(&self, op: &Body, fields: &mut OpWriter<'_>) {
+        if let Body::GCounter { total } = op {
+            fields.tag(1);
+            fields.number(*total);
+        }
+    }
+
+    fn read(&self, _tag: u8, fields: &mut OpReader<'_>) -> Result<Body, CodecError> {
+        Ok(Body::GCounter { total: fields.number("counter")? })
     }
 
     fn apply(&self, rows: &mut dyn Rows, dot: Dot, op: &Body) -> Result<Option<OpKind>, ApplyError> {

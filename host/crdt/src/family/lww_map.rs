@@ -8,6 +8,8 @@ use super::{
     check_entry, count, count_in, entries as scan_entries, entry, entry_of, recount, wrong_kind,
 };
 use crate::{
+    batch::{OpReader, OpWriter},
+    codec::CodecError,
     hlc::Hlc,
     id::Dot,
     kind::{Kind, OpKind},
@@ -18,6 +20,10 @@ use crate::{
 
 const KIND: Kind = Kind::LwwMap;
 
+/// The tags of a field written, and removed.
+const SET: u8 = 5;
+const REMOVE: u8 = 6;
+
 /// The family.
 #[derive(Debug)]
 pub struct LwwMap;
@@ -25,6 +31,24 @@ pub struct LwwMap;
 impl OpApplier for LwwMap {
     fn kind(&self) -> Kind {
         KIND
+    }
+
+    fn usual_op(&self) -> OpKind {
+        OpKind::Set
+    }
+
+    fn write(&self, op: &Body, fields: &mut OpWriter<'_>) {
+        if let Body::MapField { field, hlc, value } = op {
+            fields.tag(if value.is_some() { SET } else { REMOVE });
+            fields.bytes("field", MAX_FIELD, field);
+            cell::write_fields(*hlc, value, fields);
+        }
+    }
+
+    fn read(&self, tag: u8, fields: &mut OpReader<'_>) -> Result<Body, CodecError> {
+        let field = fields.bytes("field", MAX_FIELD)?;
+        let (hlc, value) = cell::read_fields(tag == SET, fields)?;
+        Ok(Body::MapField { field, hlc, value })
     }
 
     fn apply(&self, rows: &mut dyn Rows, dot: Dot, op: &Body) -> Result<Option<OpKind>, ApplyError> {

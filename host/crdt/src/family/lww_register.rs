@@ -8,6 +8,7 @@ use super::{
     damaged, wrong_kind,
 };
 use crate::{
+    batch::{OpReader, OpWriter},
     codec::CodecError,
     hlc::Hlc,
     id::Dot,
@@ -18,6 +19,10 @@ use crate::{
 
 const KIND: Kind = Kind::LwwRegister;
 
+/// The tags of a register written, and cleared.
+const SET: u8 = 3;
+const CLEAR: u8 = 4;
+
 /// The family.
 #[derive(Debug)]
 pub struct LwwRegister;
@@ -25,6 +30,22 @@ pub struct LwwRegister;
 impl OpApplier for LwwRegister {
     fn kind(&self) -> Kind {
         KIND
+    }
+
+    fn usual_op(&self) -> OpKind {
+        OpKind::Set
+    }
+
+    fn write(&self, op: &Body, fields: &mut OpWriter<'_>) {
+        if let Body::Register { hlc, value } = op {
+            fields.tag(if value.is_some() { SET } else { CLEAR });
+            cell::write_fields(*hlc, value, fields);
+        }
+    }
+
+    fn read(&self, tag: u8, fields: &mut OpReader<'_>) -> Result<Body, CodecError> {
+        let (hlc, value) = cell::read_fields(tag == SET, fields)?;
+        Ok(Body::Register { hlc, value })
     }
 
     fn apply(&self, rows: &mut dyn Rows, dot: Dot, op: &Body) -> Result<Option<OpKind>, ApplyError> {

@@ -13,6 +13,15 @@
 //!
 //! A *cell* is (time, origin, seq, value or tombstone). Sums and counts are kept so that reading a counter or a size
 //! costs one row, whatever the number of writers or elements. Every other row stores the dot that wrote it.
+//!
+//! # One family more
+//! For replicas to log, send, apply, merge, transfer, compare and forget it: its file, with an [`OpApplier`]; its row in
+//! the table of families (`table.rs`); what its operations are, in [`Body`]. Nothing else in this crate, and nothing that
+//! passes batches and rows on, tells families apart.
+//!
+//! For guests to write it: its part of a turn's draft (`draft/` of `host/replica`), a resource in `wit/crdt.wit` with its
+//! name in `convert.rs`, its calls in `session/crdt/` and `crdt/` of `host/runtime`, and a wrapper in each SDK. Policies
+//! know it by its row in the table.
 
 pub mod g_counter;
 pub mod lww_map;
@@ -24,26 +33,44 @@ pub mod text;
 
 mod cell;
 mod describe;
+mod table;
 mod totals;
+
+pub(crate) use table::of_tag;
+pub use table::{Kind, applier};
 
 use bytes::Bytes;
 
 pub use describe::{RowContent, RowFacts, RowName};
 
 use crate::{
+    batch::{OpReader, OpWriter},
     codec::{self, CodecError, Reader},
     hlc::Hlc,
     id::Dot,
-    kind::{Kind, OpKind},
+    kind::OpKind,
     op::Body,
     rows::{ApplyError, RowError, Rows},
     vector::VersionVector,
 };
 
-/// How one family applies operations. Implementations are stateless; there is one table of them, [`applier`].
+/// How one family applies operations. Implementations are stateless; [`applier`] finds
+/// them in the table of families.
 pub trait OpApplier: Send + Sync {
     /// The family.
     fn kind(&self) -> Kind;
+
+    /// What is told of a value when nobody knows any more what was done to it.
+    fn usual_op(&self) -> OpKind;
+
+    /// Says the fields of an operation to `fields`, beginning with its tag. An operation of another family has none.
+    fn write(&self, op: &Body, fields: &mut OpWriter<'_>);
+
+    /// The operation with this tag, which is one of the family's.
+    ///
+    /// # Errors
+    /// When its bytes are not what [`write`](Self::write) says of an operation that every replica could apply.
+    fn read(&self, tag: u8, fields: &mut OpReader<'_>) -> Result<Body, CodecError>;
 
     /// Applies one operation of the batch named `dot` to the rows of its key.
     ///
@@ -187,19 +214,6 @@ pub struct Removal {
     pub dot: Dot,
     /// Its time; [`Hlc::ZERO`] where time decides nothing.
     pub hlc: Hlc,
-}
-
-/// The family for a kind; none for kinds that this program cannot apply yet.
-pub fn applier(kind: Kind) -> Option<&'static dyn OpApplier> {
-    match kind {
-        Kind::GCounter => Some(&g_counter::GCounter),
-        Kind::PnCounter => Some(&pn_counter::PnCounter),
-        Kind::LwwRegister => Some(&lww_register::LwwRegister),
-        Kind::LwwMap => Some(&lww_map::LwwMap),
-        Kind::OrSet => Some(&or_set::OrSet),
-        Kind::Rga => Some(&rga::Rga),
-        Kind::Text => Some(&text::Text),
-    }
 }
 
 /// The subkey of a value's head.

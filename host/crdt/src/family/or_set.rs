@@ -14,6 +14,7 @@ use super::{
     entries as scan_entries, entry, entry_of, read_number, read_row, recount, wrong_kind,
 };
 use crate::{
+    batch::{OpReader, OpWriter},
     codec::{self, CodecError},
     id::Dot,
     kind::{Kind, OpKind},
@@ -24,6 +25,10 @@ use crate::{
 
 const KIND: Kind = Kind::OrSet;
 
+/// The tags of an addition, and of a removal.
+const ADD: u8 = 7;
+const REMOVE: u8 = 8;
+
 /// The family.
 #[derive(Debug)]
 pub struct OrSet;
@@ -31,6 +36,30 @@ pub struct OrSet;
 impl OpApplier for OrSet {
     fn kind(&self) -> Kind {
         KIND
+    }
+
+    fn usual_op(&self) -> OpKind {
+        OpKind::Add
+    }
+
+    fn write(&self, op: &Body, fields: &mut OpWriter<'_>) {
+        let (tag, element, dots) = match op {
+            Body::SetAdd { element, replaces } => (ADD, element, replaces),
+            Body::SetRemove { element, removes } => (REMOVE, element, removes),
+            _ => return,
+        };
+        fields.tag(tag);
+        fields.bytes("element", MAX_VALUE, element);
+        fields.dots(dots);
+    }
+
+    fn read(&self, tag: u8, fields: &mut OpReader<'_>) -> Result<Body, CodecError> {
+        let element = fields.bytes("element", MAX_VALUE)?;
+        let dots = fields.dots()?;
+        Ok(match tag {
+            ADD => Body::SetAdd { element, replaces: dots },
+            _ => Body::SetRemove { element, removes: dots },
+        })
     }
 
     /// A watcher is told when an element comes or goes, not when one is added again.

@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 use super::{Known, OpApplier, RowContent, RowFacts, totals, wrong_kind};
 use crate::{
+    batch::{OpReader, OpWriter},
+    codec::CodecError,
     id::{Dot, Origin},
     kind::{Kind, OpKind},
     op::Body,
@@ -21,6 +23,22 @@ pub struct PnCounter;
 impl OpApplier for PnCounter {
     fn kind(&self) -> Kind {
         KIND
+    }
+
+    fn usual_op(&self) -> OpKind {
+        OpKind::Increment
+    }
+
+    fn write(&self, op: &Body, fields: &mut OpWriter<'_>) {
+        if let Body::PnCounter { up, down } = op {
+            fields.tag(2);
+            fields.number(*up);
+            fields.number(*down);
+        }
+    }
+
+    fn read(&self, _tag: u8, fields: &mut OpReader<'_>) -> Result<Body, CodecError> {
+        Ok(Body::PnCounter { up: fields.number("counter")?, down: fields.number("counter")? })
     }
 
     /// A watcher is told the direction in which the value moved; an operation that moved both totals alike counts as

@@ -13,9 +13,11 @@ use super::{
     ENTRY, HEAD, Known, OpApplier, RowContent, RowFacts, RowName, damaged, read_number, read_row, wrong_kind,
 };
 use crate::{
+    batch::{OpReader, OpWriter},
     codec::{self, CodecError},
     id::Dot,
     kind::{Kind, OpKind},
+    limits::MAX_TEXT_UPDATE,
     op::Body,
     rows::{ApplyError, RowError, Rows},
     text::State,
@@ -129,6 +131,23 @@ fn load_state(bytes: &[u8]) -> Result<State, ApplyError> {
 impl OpApplier for Text {
     fn kind(&self) -> Kind {
         KIND
+    }
+
+    fn usual_op(&self) -> OpKind {
+        OpKind::Edit
+    }
+
+    fn write(&self, op: &Body, fields: &mut OpWriter<'_>) {
+        if let Body::Text { update } = op {
+            fields.tag(12);
+            fields.bytes("text update", MAX_TEXT_UPDATE, update);
+        }
+    }
+
+    fn read(&self, _tag: u8, fields: &mut OpReader<'_>) -> Result<Body, CodecError> {
+        let update = fields.bytes("text update", MAX_TEXT_UPDATE)?;
+        State::read_update(&update).map_err(|_| CodecError::Malformed { what: "text update" })?;
+        Ok(Body::Text { update })
     }
 
     fn apply(&self, rows: &mut dyn Rows, dot: Dot, op: &Body) -> Result<Option<OpKind>, ApplyError> {

@@ -2,7 +2,7 @@
 
 use super::mailbox::{Letter, Mailbox};
 use crate::session::{ModuleGrant, Registrations};
-use numax_crdt::{Kind, OpKind};
+use numax_crdt::{Kind, OpApplier, OpKind, applier};
 use numax_policy::WatchEvent;
 use numax_replica::{Applied, Change, Draft, Page, Replica, WriterId};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,13 +79,7 @@ impl Watches {
         let mut draft = Draft::new(replica.reader(), 0);
         draft.load_inline(true);
         let page = draft.keys(kind, watch.prefix.as_bytes(), after, PAGE)?;
-        let op = match kind {
-            Kind::GCounter | Kind::PnCounter => OpKind::Increment,
-            Kind::LwwRegister | Kind::LwwMap => OpKind::Set,
-            Kind::OrSet => OpKind::Add,
-            Kind::Rga => OpKind::Insert,
-            Kind::Text => OpKind::Edit,
-        };
+        let op = applier(kind).map_or(OpKind::Set, OpApplier::usual_op);
         let origin = replica.origin().node;
         let letters = page.items.into_iter().filter(|key| self.readable(kind, key)).filter_map(|key| {
             let key = numax_crdt::Key::new(key).ok()?;

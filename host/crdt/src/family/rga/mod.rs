@@ -35,10 +35,13 @@ pub use read::{Ends, Part, contains, ends, entries, get, leaf_with, live_ancesto
 
 use super::{HEAD, Known, OpApplier, Removal, RowContent, RowFacts, RowName, wrong_kind};
 use crate::{
+    batch::{OpReader, OpWriter},
+    codec::CodecError,
     element::ElementId,
     hlc::Hlc,
     id::Dot,
     kind::{Kind, OpKind},
+    limits::MAX_VALUE,
     op::Body,
     rows::{ApplyError, Rows},
     vector::VersionVector,
@@ -49,6 +52,11 @@ use order::Order;
 
 const KIND: Kind = Kind::Rga;
 
+/// The tags of an element inserted at the head, of one inserted after another, and of one removed.
+const INSERT_HEAD: u8 = 9;
+const INSERT_AFTER: u8 = 10;
+const REMOVE: u8 = 11;
+
 /// The family.
 #[derive(Debug)]
 pub struct Rga;
@@ -56,6 +64,39 @@ pub struct Rga;
 impl OpApplier for Rga {
     fn kind(&self) -> Kind {
         KIND
+    }
+
+    fn usual_op(&self) -> OpKind {
+        OpKind::Insert
+    }
+
+    fn write(&self, op: &Body, fields: &mut OpWriter<'_>) {
+        match op {
+            Body::ListInsert { id, after, value } => {
+                fields.tag(if after.is_some() { INSERT_AFTER } else { INSERT_HEAD });
+                fields.element(id);
+                after.iter().for_each(|after| fields.element(after));
+                fields.bytes("value", MAX_VALUE, value);
+            }
+            Body::ListRemove { id } => {
+                fields.tag(REMOVE);
+                fields.element(id);
+            }
+            _ => {}
+        }
+    }
+
+    fn read(&self, tag: u8, fields: &mut OpReader<'_>) -> Result<Body, CodecError> {
+        let id = fields.element()?;
+        if tag == REMOVE {
+            return Ok(Body::ListRemove { id });
+        }
+        let after = (tag == INSERT_AFTER).then(|| fields.element()).transpose()?;
+        // Where an element stands in a list is found by this order.
+        if after.is_some_and(|after| after >= id) {
+            return Err(CodecError::Malformed { what: "element id" });
+        }
+        Ok(Body::ListInsert { id, after, value: fields.bytes("value", MAX_VALUE)? })
     }
 
     fn apply(&self, rows: &mut dyn Rows, dot: Dot, op: &Body) -> Result<Option<OpKind>, ApplyError> {
