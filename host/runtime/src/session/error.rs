@@ -1,5 +1,6 @@
 //! Errors that a guest sees and may handle. Everything else ends its run.
 
+use numax_crdt::LimitError;
 use numax_replica::DraftError;
 
 /// What a call of a numax interface can answer instead of a result.
@@ -40,4 +41,12 @@ impl From<DraftError> for SessionError {
             DraftError::Unavailable(text) => SessionError::Unavailable(text),
         }
     }
+}
+
+/// Refuses what no row can hold, before it is charged for.
+pub(super) fn fits(what: &'static str, size: usize, limit: usize) -> Result<(), SessionError> {
+    if size > limit {
+        return Err(SessionError::Invalid(LimitError { what, size, limit }.to_string()));
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The node-local store.
 
+use super::error::fits;
 use super::page::{filtered, is_text, limit};
 use super::{Page, Session, SessionError};
 use bytes::Bytes;
@@ -28,12 +29,7 @@ impl Session {
     }
 
     fn db_key(key: &[u8]) -> Result<(), SessionError> {
-        if key.len() > MAX_KEY {
-            return Err(SessionError::Invalid(format!(
-                "a key of {} bytes; the limit is {MAX_KEY}",
-                key.len()
-            )));
-        }
+        fits("key", key.len(), MAX_KEY)?;
         Self::not_reserved(key)
     }
 
@@ -51,10 +47,7 @@ impl Session {
     /// # Errors
     /// As [`Session::kv_get`].
     pub async fn kv_set(&mut self, key: &str, value: Bytes) -> Result<(), SessionError> {
-        if value.len() > MAX_VALUE {
-            let text = format!("a value of {} bytes; the limit is {MAX_VALUE}", value.len());
-            return Err(SessionError::Invalid(text));
-        }
+        fits("value", value.len(), MAX_VALUE)?;
         self.db_write(key.as_bytes(), value.len())?;
         self.step(|d| d.kv_set(key.as_bytes(), value.clone())).await
     }

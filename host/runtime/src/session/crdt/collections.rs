@@ -1,21 +1,11 @@
 //! Maps and sets.
 
-use super::scalars::value_fits;
+use crate::session::error::fits;
 use crate::session::page::{filtered, is_text, limit};
 use crate::session::{Page, Session, SessionError};
 use bytes::Bytes;
-use numax_crdt::limits::MAX_FIELD;
+use numax_crdt::limits::{MAX_FIELD, MAX_VALUE};
 use numax_crdt::{Key, Kind};
-
-fn field_fits(field: &str) -> Result<(), SessionError> {
-    if field.len() > MAX_FIELD {
-        return Err(SessionError::Invalid(format!(
-            "a field of {} bytes; the limit is {MAX_FIELD}",
-            field.len()
-        )));
-    }
-    Ok(())
-}
 
 impl Session {
     /// Sets a field of a map.
@@ -23,8 +13,8 @@ impl Session {
     /// # Errors
     /// See [`SessionError`]; so for all calls of a session.
     pub async fn map_set(&mut self, key: &Key, field: &str, value: Bytes) -> Result<(), SessionError> {
-        field_fits(field)?;
-        value_fits("value", &value)?;
+        fits("field", field.len(), MAX_FIELD)?;
+        fits("value", value.len(), MAX_VALUE)?;
         self.may_write(Kind::LwwMap, key, field.len() + value.len())?;
         self.step(|d| d.map_set(key, field.as_bytes(), value.clone())).await
     }
@@ -34,7 +24,7 @@ impl Session {
     /// # Errors
     /// As [`Session::map_set`].
     pub async fn map_get(&mut self, key: &Key, field: &str) -> Result<Option<Bytes>, SessionError> {
-        field_fits(field)?;
+        fits("field", field.len(), MAX_FIELD)?;
         self.may_read(Kind::LwwMap, key)?;
         self.step(|d| d.map_get(key, field.as_bytes())).await
     }
@@ -44,7 +34,7 @@ impl Session {
     /// # Errors
     /// As [`Session::map_set`].
     pub async fn map_contains(&mut self, key: &Key, field: &str) -> Result<bool, SessionError> {
-        field_fits(field)?;
+        fits("field", field.len(), MAX_FIELD)?;
         self.may_read(Kind::LwwMap, key)?;
         self.step(|d| d.map_contains(key, field.as_bytes())).await
     }
@@ -54,7 +44,7 @@ impl Session {
     /// # Errors
     /// As [`Session::map_set`].
     pub async fn map_remove(&mut self, key: &Key, field: &str) -> Result<(), SessionError> {
-        field_fits(field)?;
+        fits("field", field.len(), MAX_FIELD)?;
         self.may_write(Kind::LwwMap, key, field.len())?;
         self.step(|d| d.map_remove(key, field.as_bytes())).await
     }
@@ -104,7 +94,7 @@ impl Session {
     /// # Errors
     /// As [`Session::map_set`].
     pub async fn set_add(&mut self, key: &Key, element: Bytes) -> Result<(), SessionError> {
-        value_fits("element", &element)?;
+        fits("element", element.len(), MAX_VALUE)?;
         self.may_write(Kind::OrSet, key, element.len())?;
         self.step(|d| d.set_add(key, element.clone())).await
     }
@@ -114,7 +104,7 @@ impl Session {
     /// # Errors
     /// As [`Session::map_set`].
     pub async fn set_remove(&mut self, key: &Key, element: &[u8]) -> Result<(), SessionError> {
-        value_fits("element", element)?;
+        fits("element", element.len(), MAX_VALUE)?;
         self.may_write(Kind::OrSet, key, element.len())?;
         self.step(|d| d.set_remove(key, element)).await
     }
@@ -124,7 +114,7 @@ impl Session {
     /// # Errors
     /// As [`Session::map_set`].
     pub async fn set_contains(&mut self, key: &Key, element: &[u8]) -> Result<bool, SessionError> {
-        value_fits("element", element)?;
+        fits("element", element.len(), MAX_VALUE)?;
         self.may_read(Kind::OrSet, key)?;
         self.step(|d| d.set_contains(key, element)).await
     }

@@ -1,9 +1,10 @@
 //! Lists.
 
-use super::scalars::value_fits;
+use crate::session::error::fits;
 use crate::session::page::limit;
 use crate::session::{Session, SessionError};
 use bytes::Bytes;
+use numax_crdt::limits::MAX_VALUE;
 use numax_crdt::{ElementId, Key, Kind};
 use numax_replica::ListPage;
 
@@ -24,7 +25,7 @@ impl Session {
         after: Option<&str>,
         value: Bytes,
     ) -> Result<ElementId, SessionError> {
-        value_fits("value", &value)?;
+        fits("value", value.len(), MAX_VALUE)?;
         self.may_write(Kind::Rga, key, value.len() + ElementId::LEN)?;
         let after = after.map(element).transpose()?;
         let seed = self.backend.id_seed();
@@ -36,7 +37,7 @@ impl Session {
     /// # Errors
     /// As [`Session::list_insert`].
     pub async fn list_push(&mut self, key: &Key, value: Bytes) -> Result<ElementId, SessionError> {
-        value_fits("value", &value)?;
+        fits("value", value.len(), MAX_VALUE)?;
         self.may_write(Kind::Rga, key, value.len() + ElementId::LEN)?;
         let seed = self.backend.id_seed();
         self.step(|d| d.list_push(key, value.clone(), seed)).await

@@ -1,6 +1,7 @@
 //! Counters and registers.
 
 use crate::error::RunError;
+use crate::session::error::fits;
 use crate::session::{Session, SessionError};
 use bytes::Bytes;
 use numax_crdt::limits::MAX_VALUE;
@@ -60,7 +61,7 @@ impl Session {
     /// # Errors
     /// As [`Session::g_counter_increment`].
     pub async fn register_set(&mut self, key: &Key, value: Bytes) -> Result<(), SessionError> {
-        value_fits("value", &value)?;
+        fits("value", value.len(), MAX_VALUE)?;
         self.may_write(Kind::LwwRegister, key, value.len())?;
         self.step(|d| d.register_set(key, value.clone())).await
     }
@@ -94,7 +95,7 @@ impl Session {
         expected: Option<Bytes>,
         value: Bytes,
     ) -> Result<Result<bool, SessionError>, RunError> {
-        let allowed = value_fits("value", &value)
+        let allowed = fits("value", value.len(), MAX_VALUE)
             .and_then(|()| self.may_read(Kind::LwwRegister, key))
             .and_then(|()| self.may_write(Kind::LwwRegister, key, value.len()));
         if let Err(e) = allowed {
@@ -111,15 +112,4 @@ impl Session {
         self.gate.reach(ticket.position);
         Ok(Ok(set))
     }
-}
-
-/// Refuses what no row can hold before it is charged for.
-pub(super) fn value_fits(what: &str, value: &[u8]) -> Result<(), SessionError> {
-    if value.len() > MAX_VALUE {
-        return Err(SessionError::Invalid(format!(
-            "a {what} of {} bytes; the limit is {MAX_VALUE}",
-            value.len()
-        )));
-    }
-    Ok(())
 }

@@ -1,16 +1,10 @@
 //! Texts.
 
+use crate::session::error::fits;
 use crate::session::{Session, SessionError};
 use bytes::Bytes;
 use numax_crdt::limits::MAX_TEXT_UPDATE;
 use numax_crdt::{Key, Kind};
-
-fn fits(what: &str, len: usize) -> Result<(), SessionError> {
-    if len > MAX_TEXT_UPDATE {
-        return Err(SessionError::Invalid(format!("{what} of {len} bytes; the limit is {MAX_TEXT_UPDATE}")));
-    }
-    Ok(())
-}
 
 impl Session {
     /// Inserts into a text before the UTF-16 unit at `index`. The first edit of a text in a turn waits until nobody
@@ -20,7 +14,7 @@ impl Session {
     /// See [`SessionError`]; so for all calls of a session. Unavailable when others hold the text for too long, or
     /// wait themselves for one that this turn holds.
     pub async fn text_insert(&mut self, key: &Key, index: u32, chunk: &str) -> Result<(), SessionError> {
-        fits("a chunk", chunk.len())?;
+        fits("chunk", chunk.len(), MAX_TEXT_UPDATE)?;
         self.may_write(Kind::Text, key, chunk.len())?;
         self.step(|d| d.text_insert(key, index, chunk)).await
     }
@@ -76,7 +70,7 @@ impl Session {
     /// See [`SessionError`].
     pub async fn text_diff(&mut self, key: &Key, since: Option<&[u8]>) -> Result<Bytes, SessionError> {
         self.may_read(Kind::Text, key)?;
-        fits("a state vector", since.map_or(0, <[u8]>::len))?;
+        fits("state vector", since.map_or(0, <[u8]>::len), MAX_TEXT_UPDATE)?;
         self.step(|d| d.text_diff(key, since)).await
     }
 
@@ -86,7 +80,7 @@ impl Session {
     /// As [`Session::text_insert`]; invalid also when it is no update of a plain text, or builds on edits that are not
     /// here.
     pub async fn text_apply_update(&mut self, key: &Key, update: &[u8]) -> Result<(), SessionError> {
-        fits("an update", update.len())?;
+        fits("text update", update.len(), MAX_TEXT_UPDATE)?;
         self.may_write(Kind::Text, key, update.len())?;
         self.step(|d| d.text_apply_update(key, update)).await
     }
