@@ -1,6 +1,7 @@
 //! Runs that repeat: the same seed, the same bytes in the log.
 
-use crate::guests::{self, Guest};
+use crate::built;
+use crate::guests::Guest;
 use crate::logs;
 use crate::node::{OPEN, policy};
 use numax_crdt::{Key, NodeId};
@@ -74,7 +75,7 @@ async fn run(
         ..ReplicaConfig::new(dir, seed.node_id())
     };
     let replica = Replica::open(config).unwrap();
-    let cache_dir = Some(guests::cache().join("code"));
+    let cache_dir = Some(built::cache().join("code"));
     let engine =
         Engine::new(EngineConfig { cache_dir, deterministic: Some(seed.clone()), ..EngineConfig::default() })
             .unwrap();

@@ -1,6 +1,7 @@
 //! A node of one: the real replica on a disk in memory, the runtime over it, and the batches that come of it.
 
-use crate::guests::{self, Guest};
+use crate::built;
+use crate::guests::Guest;
 use crate::held::{Held, Hold};
 use crate::logs;
 use bytes::Bytes;
@@ -53,7 +54,7 @@ pub fn engine() -> Engine {
 
 /// An engine with few instances.
 pub fn new_engine(max_instances: u32) -> Engine {
-    let cache_dir = Some(guests::cache().join("code"));
+    let cache_dir = Some(built::cache().join("code"));
     Engine::new(EngineConfig { cache_dir, max_instances, ..EngineConfig::default() }).unwrap()
 }
 
@@ -121,10 +122,19 @@ impl Node {
         Node::failing(change).0
     }
 
+    /// A node of another name.
+    pub fn elsewhere() -> Node {
+        Node::failing_as(2, |_| {}).0
+    }
+
     /// The same with the faults of its hardware: it fails as it is told to.
     pub fn failing(change: impl FnOnce(&mut ReplicaConfig)) -> (Node, Faults) {
+        Node::failing_as(1, change)
+    }
+
+    fn failing_as(id: u8, change: impl FnOnce(&mut ReplicaConfig)) -> (Node, Faults) {
         logs::start();
-        let mut config = ReplicaConfig::new("", NodeId([1; 32]));
+        let mut config = ReplicaConfig::new("", NodeId([id; 32]));
         change(&mut config);
         let faults = Faults::default();
         let disk = Arc::new(MemDisk::with_faults(faults.clone()));
