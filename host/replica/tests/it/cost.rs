@@ -1,5 +1,6 @@
 //! What an operation costs does not depend on how much the value holds: rows asked of the engine and written to it,
-//! without any cache, for values of 10 and of 10,000 entries. `examples/value_cost.rs` has times, and a million.
+//! without any cache, for sets and maps of 10, 10,000 and 1,000,000 entries and lists of 10, 10,000 and 100,000.
+//! `examples/value_cost.rs` has times.
 
 use std::{
     ops::Bound,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use numax_crdt::ElementId;
+use numax_crdt::{ElementId, Kind, codec::put_varint};
 use numax_replica::{Core, CoreConfig, Draft, Durability, IdSeed, Request};
 use numax_store::{KvBackend, KvError, KvStats, MemDisk, Table, WriteBatch, mem::MemBackend};
 
@@ -75,24 +76,65 @@ fn entry(n: usize) -> Bytes {
 }
 
 impl World {
-    /// A set, a map and a list of so many entries each.
-    fn new(size: usize) -> Self {
+    /// A set and a map of so many entries each, and a list, all of them written in turns.
+    fn new(size: usize, list: usize) -> Self {
         let engine = Arc::new(Counting::default());
         let config = CoreConfig { cache_rows: 0, ..config(1, Durability::Fsync) };
         let core = Core::open(config, Arc::new(MemDisk::new()), engine.clone(), &facts(), NOW).unwrap();
         let mut world = Self { core, engine, ids: Vec::new() };
         let mut ids = Vec::new();
-        for from in (0..size).step_by(3000) {
+        for from in (0..size.max(list)).step_by(3000) {
             world.run(&mut |draft| {
                 for n in from..size.min(from + 3000) {
                     draft.set_add(&key("s"), entry(n)).unwrap();
                     draft.map_set(&key("m"), &entry(n), entry(n)).unwrap();
+                }
+                for n in from..list.min(from + 3000) {
                     ids.push(draft.list_push(&key("l"), entry(n), seed(n)).unwrap());
                 }
             });
         }
         world.ids = ids;
         world
+    }
+
+    /// Makes a set and a map of `from` entries into ones of `to`, in the engine: the rows of an entry more are those of
+    /// another entry under its own name.
+    fn swell(self, from: usize, to: usize) -> Self {
+        let like = entry(5);
+        let place = |name: &[u8]| name.windows(like.len()).position(|part| part == like);
+        let kinds = [Kind::OrSet, Kind::LwwMap].map(|kind| kind as u8);
+        let all = self.engine.engine.scan(Table::Rows, Bound::Unbounded, &[], usize::MAX).unwrap();
+        let rows: Vec<_> = all.iter().filter(|(name, _)| kinds.contains(&name[0])).collect();
+        let models: Vec<_> = rows.iter().filter_map(|(name, row)| Some((name, place(name)?, row))).collect();
+        let count = |entries: usize| {
+            let mut head = Vec::new();
+            put_varint(&mut head, entries as u64);
+            Bytes::from(head)
+        };
+        let heads: Vec<_> = rows.iter().filter(|(_, row)| *row == count(from)).collect();
+        assert_eq!((models.len(), heads.len()), (2, 2), "entries or sizes are stored in another way now");
+        for first in (from..to).step_by(50_000) {
+            let mut batch = WriteBatch::new();
+            for n in first..to.min(first + 50_000) {
+                for (name, place, row) in &models {
+                    let mut name = name.to_vec();
+                    name[*place..*place + like.len()].copy_from_slice(&entry(n));
+                    batch.put(Table::Rows, Bytes::from(name), (*row).clone());
+                }
+            }
+            self.engine.commit(batch).unwrap();
+            self.engine.sync().unwrap();
+        }
+        let mut batch = WriteBatch::new();
+        heads.iter().for_each(|(name, _)| batch.put(Table::Rows, name.clone(), count(to)));
+        self.engine.commit(batch).unwrap();
+        self.engine.sync().unwrap();
+        let mut draft = Draft::new(self.core.reader(), 1);
+        draft.load_inline(true);
+        let size = to as u64;
+        assert_eq!((draft.set_size(&key("s")).unwrap(), draft.map_size(&key("m")).unwrap()), (size, size));
+        self
     }
 
     /// A turn, its commit, and its rows in the engine.
@@ -121,7 +163,7 @@ type Turn = (&'static str, Box<dyn FnMut(&mut Draft)>);
 fn turns(size: usize, ids: &[ElementId]) -> Vec<Turn> {
     let mid = size / 2;
     let (new, old) = (Bytes::from(format!("{mid:08}x")), entry(mid - 1));
-    let (at, before) = (ids[mid], ids[mid - 1]);
+    let (at, before) = (ids[ids.len() / 2], ids[ids.len() / 2 - 1]);
     let turn = |name, turn: Box<dyn FnMut(&mut Draft)>| (name, turn);
     let (n1, n2, o1, o2, o3, o4) =
         (new.clone(), new.clone(), old.clone(), old.clone(), old.clone(), old.clone());
@@ -149,23 +191,27 @@ fn turns(size: usize, ids: &[ElementId]) -> Vec<Turn> {
     ]
 }
 
+/// The cost of each turn.
+fn costs(mut world: World, size: usize) -> Vec<(&'static str, (usize, usize))> {
+    let ids = world.ids.clone();
+    turns(size, &ids).into_iter().map(|(name, mut turn)| (name, world.cost(&mut *turn))).collect()
+}
+
 #[test]
 fn the_cost_of_an_operation_does_not_grow_with_the_value() {
-    let costs = |size: usize| {
-        let mut world = World::new(size);
-        let ids = world.ids.clone();
-        let turns = turns(size, &ids);
-        turns.into_iter().map(|(name, mut turn)| (name, world.cost(&mut *turn))).collect::<Vec<_>>()
-    };
-    let (few, many) = (costs(10), costs(10_000));
-    println!("rows read and written with 10 entries, with 10,000");
-    for ((name, few), (_, many)) in few.into_iter().zip(many) {
-        println!("{name:14} {few:?} {many:?}");
+    let few = costs(World::new(10, 10), 10);
+    let many = costs(World::new(10_000, 10_000), 10_000);
+    let most = costs(World::new(1000, 100_000).swell(1000, 1_000_000), 1_000_000);
+    println!("rows read and written with 10 entries, with 10,000, and with 1,000,000 (lists: 100,000)");
+    for ((name, few), ((_, many), (_, most))) in few.into_iter().zip(many.into_iter().zip(most)) {
+        println!("{name:14} {few:?} {many:?} {most:?}");
         // A list's part of 64 elements is cut in two now and then, which says of at most 32 of them where they are.
         let (reads, writes) = if name.starts_with("list") { (12, 36) } else { (0, 0) };
         // A page is read in steps; a whole small value fits one.
         let page = if name.ends_with("page") { 20 } else { 0 };
-        assert!(many.0 <= few.0 + reads + page, "{name}: {few:?} and {many:?}");
-        assert!(many.1 <= few.1 + writes, "{name}: {few:?} and {many:?}");
+        for large in [many, most] {
+            assert!(large.0 <= few.0 + reads + page, "{name}: {few:?} and {large:?}");
+            assert!(large.1 <= few.1 + writes, "{name}: {few:?} and {large:?}");
+        }
     }
 }
