@@ -9,6 +9,7 @@ mod machine;
 mod raw;
 mod report;
 mod snapshot;
+mod text;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -53,6 +54,9 @@ struct Cli {
     /// Bytes of values in the datastore of group `snapshot`: a number with MB or GB.
     #[arg(long, default_value = "1GB", value_parser = size)]
     size: u64,
+    /// The editing history of group `text`: JSON as in josephg/editing-traces, or the same in gzip.
+    #[arg(long)]
+    trace: Option<PathBuf>,
     /// Where datastores are made, on the disk to be measured.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     dir: PathBuf,
@@ -73,6 +77,8 @@ enum Group {
     Keys,
     /// Snapshots: made, restored beside `cp`, packed.
     Snapshot,
+    /// A real editing history through a text, beside Yrs alone.
+    Text,
 }
 
 /// What all groups need.
@@ -84,6 +90,7 @@ struct Settings {
     batches: u64,
     keys: u64,
     size: u64,
+    trace: Option<PathBuf>,
     dir: PathBuf,
     runtime: tokio::runtime::Runtime,
 }
@@ -124,6 +131,7 @@ fn main() -> Result<()> {
         batches: cli.batches,
         keys: cli.keys.max(1),
         size: cli.size,
+        trace: cli.trace,
         dir: cli.dir,
         runtime: tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
     };
@@ -147,6 +155,11 @@ fn main() -> Result<()> {
                 figures.extend(run(&settings, engine).with_context(|| format!("{group:?} on {name}"))?);
             }
         }
+    }
+    // No engine takes part in it.
+    if wanted(Group::Text) {
+        eprintln!("── {:?}", Group::Text);
+        figures.extend(text::run(&settings).context("a text")?);
     }
     print!("{}", report::table(&figures));
     if let Some(dir) = cli.json.parent().filter(|dir| *dir != Path::new("")) {
