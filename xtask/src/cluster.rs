@@ -118,7 +118,7 @@ impl Node {
     pub fn ready(&mut self) -> Result<()> {
         let start = Instant::now();
         loop {
-            if self.state().is_ok() {
+            if self.ask("GET", "/").is_ok_and(|answer| answer.status == 200) {
                 return Ok(());
             }
             if let Some(status) = self.ended()? {
@@ -203,6 +203,18 @@ impl Node {
         Ok(Answer {
             status: answer.status().as_u16(),
             kind: kind.split(';').next().unwrap_or_default().into(),
+            body: answer.body_mut().read_to_string()?,
+        })
+    }
+
+    /// A request with a body; any status is an answer.
+    pub fn post(&self, target: &str, body: &str) -> Result<Answer> {
+        let url = format!("http://{}{target}", self.http);
+        let request = agent().post(&url).config().http_status_as_error(false).build();
+        let mut answer = request.send(body).with_context(|| format!("POST {url}"))?;
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            kind: String::new(),
             body: answer.body_mut().read_to_string()?,
         })
     }

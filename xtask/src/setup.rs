@@ -33,6 +33,16 @@ impl Language {
         }
     }
 
+    /// The guest that does what it is told, for tests.
+    pub fn families(self) -> &'static str {
+        match self {
+            Self::Rust => "host/runtime/tests/families/rust",
+            Self::Go => "host/runtime/tests/families/go",
+            Self::JavaScript => "host/runtime/tests/families/js",
+            Self::Python => "host/runtime/tests/families/python",
+        }
+    }
+
     fn example(self) -> &'static str {
         match self {
             Self::Rust => "examples/visits-rust",
@@ -89,15 +99,17 @@ pub fn numax() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Builds an example guest with `numax build` and gives the component's path.
+/// Builds an example guest and gives the component's path.
 pub fn guest(numax: &std::path::Path, language: Language) -> Result<PathBuf> {
-    let printed = shell::output(shell::program(numax).args(["build", language.example()]))?;
+    component(numax, language.example())
+}
+
+/// Builds a guest's folder with `numax build` and gives the component's path.
+pub fn component(numax: &std::path::Path, folder: &str) -> Result<PathBuf> {
+    let printed = shell::output(shell::program(numax).args(["build", folder]))?;
     let path = shell::root().join(printed.lines().last().unwrap_or_default().trim());
     if !path.is_file() {
-        bail!(
-            "`numax build {}` did not name a component on standard output: {printed:?}",
-            language.example()
-        );
+        bail!("`numax build {folder}` did not name a component on standard output: {printed:?}");
     }
     Ok(path)
 }

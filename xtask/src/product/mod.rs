@@ -6,6 +6,7 @@
 mod convergence;
 mod duplicate;
 mod durability;
+mod families;
 mod least;
 mod repeat;
 mod security;
@@ -49,6 +50,8 @@ type Case = (&'static str, fn(&Bench) -> Result<()>);
 const CASES: &[Case] = &[
     ("four_languages_agree_after_kill_and_restart", convergence::four_languages),
     ("four_languages_answer_alike", convergence::same_answers),
+    ("four_languages_answer_alike_for_every_family", families::every_language),
+    ("yjs_editors_and_guests_hold_one_text", families::yjs_editors),
     ("late_node_that_knows_one_address_gets_everything", convergence::late_node),
     ("partition_heals", convergence::long_absence),
     ("sigkill_loses_nothing_acknowledged_interval", durability::sigkill_interval),
