@@ -3,19 +3,13 @@
 use super::raw;
 use crate::Result;
 
-/// A counter that only grows. Its value is the sum of what every node added.
-#[derive(Debug)]
-pub struct GCounter(raw::GCounter);
+value! {
+    "counter",
+    /// A counter that only grows. Its value is the sum of what every node added.
+    GCounter
+}
 
 impl GCounter {
-    /// A handle on the counter of this key.
-    ///
-    /// # Errors
-    /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
-    pub fn open(key: impl AsRef<str>) -> Result<Self> {
-        Ok(Self(raw::GCounter::open(key.as_ref())?))
-    }
-
     /// Adds `by`.
     ///
     /// # Errors
@@ -33,19 +27,13 @@ impl GCounter {
     }
 }
 
-/// A counter that goes both ways.
-#[derive(Debug)]
-pub struct PnCounter(raw::PnCounter);
+value! {
+    "counter",
+    /// A counter that goes both ways.
+    PnCounter
+}
 
 impl PnCounter {
-    /// A handle on the counter of this key.
-    ///
-    /// # Errors
-    /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
-    pub fn open(key: impl AsRef<str>) -> Result<Self> {
-        Ok(Self(raw::PnCounter::open(key.as_ref())?))
-    }
-
     /// Adds `by`, or takes it away if it is negative.
     ///
     /// # Errors

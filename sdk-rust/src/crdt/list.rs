@@ -3,21 +3,15 @@
 use super::raw;
 use crate::{Pages, Result};
 
-/// An ordered list. Elements have ids that never change, and are inserted behind one another.
-///
-/// Of what several nodes insert at one place at the same time, each one's run stays whole.
-#[derive(Debug)]
-pub struct Rga(raw::Rga);
+value! {
+    "list",
+    /// An ordered list. Elements have ids that never change, and are inserted behind one another.
+    ///
+    /// Of what several nodes insert at one place at the same time, each one's run stays whole.
+    Rga
+}
 
 impl Rga {
-    /// A handle on the list of this key.
-    ///
-    /// # Errors
-    /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
-    pub fn open(key: impl AsRef<str>) -> Result<Self> {
-        Ok(Self(raw::Rga::open(key.as_ref())?))
-    }
-
     /// Inserts a value of at most 1 MiB right behind the element `after`, or at the head; gives the new element's id.
     ///
     /// # Errors
@@ -58,20 +52,6 @@ impl Rga {
             Ok((page.entries, page.next))
         })
     }
-
-    /// The number of elements.
-    ///
-    /// # Errors
-    /// `Denied`, `Unavailable`.
-    pub fn size(&self) -> Result<u64> {
-        Ok(self.0.size()?)
-    }
-
-    /// Removes every element seen here; what others insert at the same time stays.
-    ///
-    /// # Errors
-    /// `Denied`, `Invalid` (too large for one batch), `Quota`, `Unavailable`.
-    pub fn clear(&self) -> Result<()> {
-        Ok(self.0.clear()?)
-    }
 }
+
+collection!(Rga, "element", "insert");

@@ -3,19 +3,13 @@
 use super::raw;
 use crate::{Pages, Result};
 
-/// Fields, each of which is a value whose last write wins.
-#[derive(Debug)]
-pub struct LwwMap(raw::LwwMap);
+value! {
+    "map",
+    /// Fields, each of which is a value whose last write wins.
+    LwwMap
+}
 
 impl LwwMap {
-    /// A handle on the map of this key.
-    ///
-    /// # Errors
-    /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
-    pub fn open(key: impl AsRef<str>) -> Result<Self> {
-        Ok(Self(raw::LwwMap::open(key.as_ref())?))
-    }
-
     /// Writes a field; its name has at most 8 KiB, its value 1 MiB.
     ///
     /// # Errors
@@ -55,20 +49,6 @@ impl LwwMap {
             Ok((page.entries, page.next))
         })
     }
-
-    /// The number of fields that have a value.
-    ///
-    /// # Errors
-    /// `Denied`, `Unavailable`.
-    pub fn size(&self) -> Result<u64> {
-        Ok(self.0.size()?)
-    }
-
-    /// Removes every field seen here; what others write at the same time stays.
-    ///
-    /// # Errors
-    /// `Denied`, `Invalid` (too large for one batch), `Quota`, `Unavailable`.
-    pub fn clear(&self) -> Result<()> {
-        Ok(self.0.clear()?)
-    }
 }
+
+collection!(LwwMap, "field", "write");

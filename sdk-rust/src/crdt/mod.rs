@@ -7,6 +7,48 @@
 //! What one turn of a guest writes (until it blocks, answers or returns) becomes one batch, applied as a whole on every
 //! node. Several increments of one counter in a turn cost as much as one.
 
+/// A handle on a value of one family, and how it is opened.
+macro_rules! value {
+    ($what:literal, $(#[$about:meta])* $name:ident) => {
+        $(#[$about])*
+        #[derive(Debug)]
+        pub struct $name(raw::$name);
+
+        impl $name {
+            #[doc = concat!("A handle on the ", $what, " of this key.")]
+            ///
+            /// # Errors
+            /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
+            pub fn open(key: impl AsRef<str>) -> Result<Self> {
+                Ok(Self(raw::$name::open(key.as_ref())?))
+            }
+        }
+    };
+}
+
+/// What is the same for values that hold entries: how many there are, and clearing them.
+macro_rules! collection {
+    ($name:ident, $entry:literal, $concurrent:literal) => {
+        impl $name {
+            #[doc = concat!("The number of ", $entry, "s.")]
+            ///
+            /// # Errors
+            /// `Denied`, `Unavailable`.
+            pub fn size(&self) -> Result<u64> {
+                Ok(self.0.size()?)
+            }
+
+            #[doc = concat!("Removes every ", $entry, " seen here; what others ", $concurrent, " at the same time stays.")]
+            ///
+            /// # Errors
+            /// `Denied`, `Invalid` (too large for one batch), `Quota`, `Unavailable`.
+            pub fn clear(&self) -> Result<()> {
+                Ok(self.0.clear()?)
+            }
+        }
+    };
+}
+
 mod counter;
 mod list;
 mod map;

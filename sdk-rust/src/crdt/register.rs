@@ -3,19 +3,13 @@
 use super::raw;
 use crate::Result;
 
-/// One value. Of concurrent writes the later one wins, by a clock that follows both time and cause.
-#[derive(Debug)]
-pub struct LwwRegister(raw::LwwRegister);
+value! {
+    "register",
+    /// One value. Of concurrent writes the later one wins, by a clock that follows both time and cause.
+    LwwRegister
+}
 
 impl LwwRegister {
-    /// A handle on the register of this key.
-    ///
-    /// # Errors
-    /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
-    pub fn open(key: impl AsRef<str>) -> Result<Self> {
-        Ok(Self(raw::LwwRegister::open(key.as_ref())?))
-    }
-
     /// Writes the value, of at most 1 MiB.
     ///
     /// # Errors

@@ -3,19 +3,13 @@
 use super::raw;
 use crate::{Pages, Result};
 
-/// A set in which an addition wins over a concurrent removal of the same element.
-#[derive(Debug)]
-pub struct OrSet(raw::OrSet);
+value! {
+    "set",
+    /// A set in which an addition wins over a concurrent removal of the same element.
+    OrSet
+}
 
 impl OrSet {
-    /// A handle on the set of this key.
-    ///
-    /// # Errors
-    /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
-    pub fn open(key: impl AsRef<str>) -> Result<Self> {
-        Ok(Self(raw::OrSet::open(key.as_ref())?))
-    }
-
     /// Adds an element of at most 1 MiB.
     ///
     /// # Errors
@@ -47,20 +41,6 @@ impl OrSet {
             Ok((page.elements, page.next))
         })
     }
-
-    /// The number of elements.
-    ///
-    /// # Errors
-    /// `Denied`, `Unavailable`.
-    pub fn size(&self) -> Result<u64> {
-        Ok(self.0.size()?)
-    }
-
-    /// Removes every element seen here; what others add at the same time stays.
-    ///
-    /// # Errors
-    /// `Denied`, `Invalid` (too large for one batch), `Quota`, `Unavailable`.
-    pub fn clear(&self) -> Result<()> {
-        Ok(self.0.clear()?)
-    }
 }
+
+collection!(OrSet, "element", "add");

@@ -3,23 +3,17 @@
 use super::raw;
 use crate::Result;
 
-/// A text that several hands edit at once, compatible with [Yjs](https://yjs.dev): its root type is
-/// `doc.getText("text")`, plain text without formatting.
-///
-/// Indexes and sizes count UTF-16 code units, as Yjs and browsers do; [`units`](Self::units) tells those of a string.
-/// From its first edit on a turn holds the text: other turns that edit it wait until this one ends.
-#[derive(Debug)]
-pub struct Text(raw::Text);
+value! {
+    "text",
+    /// A text that several hands edit at once, compatible with [Yjs](https://yjs.dev): its root type is
+    /// `doc.getText("text")`, plain text without formatting.
+    ///
+    /// Indexes and sizes count UTF-16 code units, as Yjs and browsers do; [`units`](Self::units) tells those of a string.
+    /// From its first edit on a turn holds the text: other turns that edit it wait until this one ends.
+    Text
+}
 
 impl Text {
-    /// A handle on the text of this key.
-    ///
-    /// # Errors
-    /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
-    pub fn open(key: impl AsRef<str>) -> Result<Self> {
-        Ok(Self(raw::Text::open(key.as_ref())?))
-    }
-
     /// How many UTF-16 code units a string has.
     pub fn units(text: &str) -> u32 {
         u32::try_from(text.encode_utf16().count()).unwrap_or(u32::MAX)
