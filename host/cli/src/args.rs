@@ -56,18 +56,18 @@ pub(crate) enum Command {
     /// Makes snapshots of a datastore, and puts them back
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Snapshot(SnapshotArgs),
-    /// Moves a datastore's rows to another storage engine, or shows which one it has
+    /// Brings a datastore to this program's schema, or moves its rows to another storage engine
     ///
-    /// The node must not run. May be interrupted at any moment and goes on when it is called again; the rows change
+    /// The node must not run. Says what the datastore is when there is nothing to do. May be interrupted at any moment and goes on when it is called again; the rows change
     /// places only after both engines were compared.
     #[command(after_help = "Examples:\n  \
-        numax migrate                        the datastore's engine and schema\n  \
+        numax migrate                        to this program's schema, if it has an older one\n  \
         numax migrate --to redb\n  \
         numax migrate --to sled --data ./data")]
     Migrate(MigrateArgs),
     /// Checks all of a datastore, and repairs what is damaged
     ///
-    /// The node must not run. Rows are built anew from the log. What is damaged in the log itself may be lost; then
+    /// The node must not run. Rows are built anew from the log, or from one of the datastore's own snapshots and the log. What is damaged in the log itself may be lost; then
     /// nothing is changed without --accept-loss, and with it the datastore goes on in a new epoch, and peers bring back
     /// what they have.
     #[command(after_help = "Examples:\n  \
@@ -134,6 +134,11 @@ pub(crate) struct RepairArgs {
     /// Takes batches again from nodes that wrote two different ones under one number
     #[arg(long)]
     pub lift_quarantine: bool,
+    /// Where the datastore's snapshots lie, folder or URL, for rows that the log alone does not bring back
+    ///
+    /// Without it, `snapshots` in the datastore.
+    #[arg(long, value_name = "PLACE")]
+    pub snapshots: Option<String>,
     /// Folder of the datastore
     #[arg(long, visible_alias = "data", value_name = "DIR", default_value = ".numax/data")]
     pub datastore_path: PathBuf,

@@ -3,7 +3,9 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use numax_crdt::NodeId;
-use numax_store::Engine;
+use numax_store::{Engine, Reserve};
+
+use crate::schema::Chain;
 
 use crate::{meta::HostFacts, replica::files};
 
@@ -61,6 +63,8 @@ pub struct CoreConfig {
     /// Bytes of log that may be kept for peers that lack batches. Beyond, they get a transfer of state instead. What
     /// every member has goes earlier.
     pub op_log_budget: u64,
+    /// The schemas that there were, up to the one that is read and written. Another than the program's own is for tests.
+    pub schemas: Chain,
     /// A bug to have.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<crate::Planted>,
@@ -80,6 +84,7 @@ impl CoreConfig {
             recent_bytes: 8 << 20,
             max_lag_bytes: 256 << 20,
             op_log_budget: 1 << 30,
+            schemas: Chain::CURRENT,
             #[cfg(feature = "planted-bugs")]
             planted: None,
         }
@@ -93,6 +98,9 @@ pub struct ReplicaConfig {
     pub dir: PathBuf,
     /// The engine for rows.
     pub engine: Engine,
+    /// What is kept free on the datastore's disk: below it no writes are taken, so that everything stays readable and
+    /// the node goes on by itself once there is space.
+    pub reserve: Reserve,
     /// The core's settings.
     pub core: CoreConfig,
     /// Bytes of submitted batches that may wait for the committer; submitting waits beyond.
@@ -129,6 +137,7 @@ impl ReplicaConfig {
         Self {
             dir: dir.into(),
             engine: Engine::default(),
+            reserve: Reserve::default(),
             core: CoreConfig::new(node),
             queue_bytes: 32 << 20,
             flush_interval: Duration::from_millis(500),

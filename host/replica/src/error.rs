@@ -25,7 +25,10 @@ pub enum LogError {
         detail: String,
     },
     /// A file in the log's directory is not ours.
-    #[error("{file} is no segment of a numax log; choose an empty directory for the datastore")]
+    #[error(
+        "{file} is no segment of a numax log; choose an empty directory for the datastore, or, if it was one and is \
+         damaged, see what `numax repair` says"
+    )]
     Foreign {
         /// The file.
         file: String,
@@ -66,14 +69,36 @@ pub enum OpenError {
         detail: String,
     },
     /// It was written by a newer program.
-    #[error("{path} has format {found}, this program reads up to {want}; use a newer program")]
-    Schema {
-        /// The file.
-        path: String,
-        /// The format found.
+    #[error(
+        "the datastore has schema {found}, and this is {this}, which knows schemas up to {want}: it was last open in {by}; \
+         start it with that program or a newer one (to go back to this one, restore a snapshot that was made before)"
+    )]
+    NewSchema {
+        /// The datastore's schema.
         found: u64,
         /// The newest known.
         want: u64,
+        /// This program.
+        this: &'static str,
+        /// The program that wrote it.
+        by: String,
+    },
+    /// It was written by an older program.
+    #[error(
+        "the datastore has schema {found}, and this program writes schema {want}; stop the node and bring it up to date \
+         with `numax migrate`, after making a snapshot with the program that ran it so far"
+    )]
+    OldSchema {
+        /// The datastore's schema.
+        found: u64,
+        /// The one of this program.
+        want: u64,
+    },
+    /// A migration could not make something of a row.
+    #[error("the datastore cannot be brought to the next schema: {detail}; nothing was changed")]
+    Migration {
+        /// What and where.
+        detail: String,
     },
     /// Rows are missing that cannot be built anew from the log.
     #[error(

@@ -27,6 +27,7 @@ mod reader;
 pub mod repair;
 mod replica;
 mod rows;
+pub mod schema;
 pub mod snapshot;
 mod texts;
 pub mod transfer;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use numax_crdt::{NodeId, Origin};
 use numax_store::{Disk, DiskError};
 use serde::{Deserialize, Serialize};
@@ -9,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Durability,
     error::{LogError, OpenError},
+    schema::{Chain, PROGRAM},
 };
 
 pub(crate) const FILE: &str = "meta.json";
 const TEMPORARY: &str = "meta.json.tmp";
-const FORMAT: u64 = 1;
 const MAX_BYTES: usize = 64 << 10;
 
 /// What the machine and its disk are, and randomness: read by the caller, because the core reads nothing itself.
@@ -30,7 +31,11 @@ pub struct HostFacts {
 /// What stands in the file. Written anew at every open and at an orderly end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Meta {
+    /// The datastore's schema.
     pub format: u64,
+    /// The program that had it open last.
+    #[serde(default)]
+    pub program: String,
     /// The node id, as hexadecimal text.
     pub node: String,
     pub epoch: u64,
@@ -53,28 +58,45 @@ pub(crate) struct Meta {
     pub quarantined: Vec<String>,
 }
 
-impl Meta {
+/// What every schema's file says, whatever else is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Written {
+    /// The datastore's schema.
+    #[serde(rename = "format")]
+    pub schema: u64,
+    /// The program that had it open last.
+    #[serde(default)]
+    pub program: String,
+}
+
+impl Written {
     /// Reads the file; none when the datastore is new.
     pub(crate) fn load(disk: &dyn Disk) -> Result<Option<Self>, OpenError> {
-        let file = match disk.open_append(FILE) {
-            Ok(file) => file,
-            Err(DiskError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let bytes = file.read_at(0, MAX_BYTES)?;
-        #[derive(Deserialize)]
-        struct Version {
-            format: u64,
-        }
-        let foreign = |error: serde_json::Error| OpenError::Foreign {
-            path: FILE.to_string(),
-            detail: format!("it cannot be read: {error}"),
-        };
-        let Version { format } = serde_json::from_slice(&bytes).map_err(foreign)?;
-        if format > FORMAT {
-            return Err(OpenError::Schema { path: FILE.to_string(), found: format, want: FORMAT });
-        }
-        serde_json::from_slice(&bytes).map(Some).map_err(foreign)
+        read(disk)?.map(|bytes| serde_json::from_slice(&bytes).map_err(unreadable)).transpose()
+    }
+}
+
+fn read(disk: &dyn Disk) -> Result<Option<Bytes>, OpenError> {
+    match disk.open_append(FILE) {
+        Ok(file) => Ok(Some(file.read_at(0, MAX_BYTES)?)),
+        Err(DiskError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unreadable(error: serde_json::Error) -> OpenError {
+    OpenError::Foreign { path: FILE.to_string(), detail: format!("it cannot be read: {error}") }
+}
+
+impl Meta {
+    /// Reads the file; none when the datastore is new. The schema is the caller's business.
+    ///
+    /// # Errors
+    /// When it cannot be read: a newer schema may have other fields, so that is asked first.
+    pub(crate) fn load(disk: &dyn Disk, chain: Chain) -> Result<Option<Self>, OpenError> {
+        let Some(bytes) = read(disk)? else { return Ok(None) };
+        chain.check_known(&serde_json::from_slice(&bytes).map_err(unreadable)?)?;
+        serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
     }
 
     /// Writes the file, whole or not at all, and durably.
@@ -95,7 +117,8 @@ impl Meta {
     /// The file of a new epoch.
     fn begin(node: NodeId, epoch: u64, facts: &HostFacts, durability: Durability) -> Self {
         Self {
-            format: FORMAT,
+            format: Chain::CURRENT.last(),
+            program: PROGRAM.to_string(),
             node: node.to_string(),
             epoch,
             nonce: format!("{:016x}", facts.nonce),
@@ -236,7 +259,7 @@ pub(crate) fn lift_quarantine(disk: &dyn Disk) -> Result<BTreeSet<Origin>, OpenE
 }
 
 fn change(disk: &dyn Disk, change: impl FnOnce(&mut Meta)) -> Result<(), OpenError> {
-    let mut meta = Meta::load(disk)?.ok_or_else(|| OpenError::Foreign {
+    let mut meta = Meta::load(disk, Chain::CURRENT)?.ok_or_else(|| OpenError::Foreign {
         path: FILE.to_string(),
         detail: "there is no datastore".to_string(),
     })?;

@@ -23,6 +23,7 @@ mod id;
 mod location;
 mod manifest;
 pub mod portable;
+mod rebuild;
 mod repository;
 mod restore;
 mod rows;

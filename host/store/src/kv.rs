@@ -4,6 +4,8 @@ use std::{io, ops::Bound};
 
 use bytes::Bytes;
 
+use crate::room::Low;
+
 /// A table of the engine. The number is part of the disk format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -24,9 +26,38 @@ impl Table {
 
     /// The version of what the table holds. It grows with every change that an older program would misread.
     pub fn schema(self) -> u16 {
-        match self {
-            Self::Meta | Self::Rows | Self::Local | Self::Origins => 1,
-        }
+        Schemas::CURRENT.of(self)
+    }
+}
+
+/// A schema version for each table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schemas([u16; Table::ALL.len()]);
+
+impl Schemas {
+    /// Those that this program reads and writes.
+    pub const CURRENT: Self = Self::FIRST;
+
+    /// Those of the first release.
+    pub const FIRST: Self = Self([1; Table::ALL.len()]);
+
+    /// The version of a table, 0 when it is not there.
+    #[must_use]
+    pub const fn of(self, table: Table) -> u16 {
+        self.0[table as usize]
+    }
+
+    /// The same with another version of one table.
+    #[must_use]
+    pub const fn with(mut self, table: Table, version: u16) -> Self {
+        self.0[table as usize] = version;
+        self
+    }
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        Self::CURRENT
     }
 }
 
@@ -137,7 +168,8 @@ pub trait KvBackend: Send + Sync {
     /// there only if all batches before it are. Not necessarily durable, see [`sync`](Self::sync).
     ///
     /// # Errors
-    /// See [`KvError`]; nothing of the batch is visible then.
+    /// See [`KvError`]; nothing of the batch is visible then, except after [`KvError::NoSpace`]: then all of it is, or
+    /// nothing. It is to be committed again, before any other.
     fn commit(&self, batch: WriteBatch) -> Result<(), KvError>;
 
     /// Returns when everything committed before survives a power cut.
@@ -159,6 +191,15 @@ pub enum KvError {
     NoSpace {
         /// What was being done, with the path.
         what: String,
+    },
+    /// The disk is nearly full: nothing more is written, so that what is there stays readable. Passes by itself once
+    /// there is space.
+    #[error("{low}; free some space in {path}, and the node goes on by itself")]
+    Low {
+        /// How much there is.
+        low: Low,
+        /// The engine's directory.
+        path: String,
     },
     /// The operating system refused.
     #[error("{what} failed: {source}; check the disk and the permissions of the datastore directory")]

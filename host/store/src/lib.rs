@@ -15,11 +15,11 @@ pub mod mem;
 mod engine;
 mod fingerprint;
 mod rng;
+mod room;
 
-pub use disk::{
-    Disk, DiskError, DiskFile, fs::FsDisk, fs::free_bytes, mem::MemDisk, view::ViewDisk, view::copy_dir,
-};
-pub use engine::{Engine, LOCK_PATIENCE, engine_of, open};
+pub use disk::{Disk, DiskError, DiskFile, fs::FsDisk, mem::MemDisk, view::ViewDisk, view::copy_dir};
+pub use engine::{Engine, LOCK_PATIENCE, Options, engine_of, open, open_with};
 pub use fault::{FaultPlan, Faults, Survives};
 pub use fingerprint::{Fingerprint, fingerprint, for_each_row};
-pub use kv::{KvBackend, KvError, KvStats, MAX_ROW, Table, WriteBatch};
+pub use kv::{KvBackend, KvError, KvStats, MAX_ROW, Schemas, Table, WriteBatch};
+pub use room::{Low, Reserve, Room, Use, free_bytes};

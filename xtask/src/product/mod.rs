@@ -7,6 +7,7 @@ mod convergence;
 mod duplicate;
 mod durability;
 mod families;
+mod full_disk;
 mod least;
 mod repeat;
 mod security;
@@ -58,6 +59,7 @@ const CASES: &[Case] = &[
     ("sigkill_loses_nothing_acknowledged_fsync", durability::sigkill_fsync),
     ("sigterm_ends_in_order", durability::sigterm),
     ("second_process_on_one_datastore_is_refused", durability::second_process),
+    ("full_disk_refuses_writes_and_goes_on_by_itself", full_disk::refuses_writes_and_goes_on),
     ("two_processes_under_one_origin_stop_writing", duplicate::origin),
     ("policies_of_the_examples_are_the_least", least::policies),
     ("one_seed_is_one_run", repeat::seeds),

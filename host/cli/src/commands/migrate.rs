@@ -1,7 +1,8 @@
-//! `numax migrate`: another storage engine for a datastore.
+//! `numax migrate`: the next schema for a datastore, or another storage engine.
 
-use numax_replica::migrate::{Progress, migrate};
-use numax_replica::{Engine, Table, engine_of};
+use numax_replica::Engine;
+use numax_replica::migrate::{Migrated, Progress, State, migrate, state};
+use numax_replica::schema::Chain;
 use serde_json::json;
 
 use super::{print, print_json};
@@ -15,17 +16,14 @@ const EVERY: u64 = 1_000_000;
 pub(crate) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     let dir = &args.datastore_path;
     let failed = |error| Failure::failed(format!("{}: {error}", dir.display()));
-    let Some(from) = engine_of(dir).map_err(failed)? else {
-        return Err(Failure::failed(format!("{} holds no datastore; name one with --data", dir.display())));
-    };
-    let Some(to) = &args.to else { return show(from, args.json) };
-    let to = Engine::from_name(to).ok_or_else(|| {
-        let known: Vec<&str> = Engine::ALL.into_iter().map(Engine::name).collect();
-        Failure::usage(format!("--to: `{to}` is no engine; write one of: {}", known.join(", ")))
-    })?;
+    let to = args.to.as_deref().map(engine).transpose()?;
+    let chain = Chain::CURRENT;
+    let before = state(dir, chain).map_err(failed)?;
     let (mut steps, mut next) = (Steps::new(), EVERY);
-    steps.begin(&format!("copying the rows from {from} to {to}"));
-    let migrated = migrate(dir, to, |progress| match progress {
+    if to.is_some_and(|to| to != before.engine) || !before.steps.is_empty() {
+        steps.begin(&what(&before, to.unwrap_or(before.engine), chain));
+    }
+    let migrated = migrate(dir, chain, to, |progress| match progress {
         Progress::Resumed(table) => steps.output(&format!("goes on in table {table:?}, where it stopped")),
         Progress::Copied(rows) if rows >= next => {
             steps.output(&format!("{rows} rows"));
@@ -38,31 +36,61 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     })
     .map_err(failed)?;
     steps.done();
-    let rows = migrated.as_ref().map_or(0, |migrated| migrated.rows.rows());
-    if args.json {
-        let from = migrated.as_ref().map_or(to, |migrated| migrated.from);
-        print_json(&json!({ "from": from.name(), "to": to.name(), "rows": rows }));
-    } else if migrated.is_some() {
-        print(&format!("moved {rows} rows from {from} to {to}; both were compared"));
-        eprintln!("next:  set `[storage] engine = \"{to}\"` where numax.toml names an engine");
-    } else {
-        print(&format!("the datastore has the engine {to} already"));
-    }
+    report(&before, migrated, chain, args.json);
     Ok(())
 }
 
-fn show(engine: Engine, as_json: bool) -> Result<(), Failure> {
-    let schemas: Vec<(String, u16)> =
-        Table::ALL.into_iter().map(|table| (format!("{table:?}").to_lowercase(), table.schema())).collect();
+fn engine(name: &str) -> Result<Engine, Failure> {
+    Engine::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Engine::ALL.into_iter().map(Engine::name).collect();
+        Failure::usage(format!("--to: `{name}` is no engine; write one of: {}", known.join(", ")))
+    })
+}
+
+/// What is about to be done.
+fn what(before: &State, to: Engine, chain: Chain) -> String {
+    let mut parts = Vec::new();
+    if !before.steps.is_empty() {
+        let steps = before.steps.join("; ");
+        parts.push(format!("from schema {} to {} ({steps})", before.schema, chain.last()));
+    }
+    if to != before.engine {
+        parts.push(format!("from {} to {to}", before.engine));
+    }
+    format!("copying the rows {}", parts.join(", "))
+}
+
+fn report(before: &State, migrated: Option<Migrated>, chain: Chain, as_json: bool) {
+    let (engine, schema, rows) = match migrated {
+        Some(Migrated { engine, schema, rows }) => (engine, schema, rows),
+        None => ((before.engine, before.engine), (before.schema, before.schema), 0),
+    };
     if as_json {
-        let schemas: serde_json::Map<String, serde_json::Value> =
-            schemas.into_iter().map(|(table, version)| (table, version.into())).collect();
-        print_json(&json!({ "engine": engine.name(), "program": { "schema": schemas } }));
-        return Ok(());
+        print_json(&json!({
+            "engine": engine.1.name(),
+            "engine_before": engine.0.name(),
+            "schema": schema.1,
+            "schema_before": schema.0,
+            "last_opened_by": before.program,
+            "rows_written": rows,
+        }));
+        return;
     }
-    print(&format!("engine {}", engine.name()));
-    for (table, version) in schemas {
-        print(&format!("table {table}: this program reads and writes schema {version}"));
+    if migrated.is_none() {
+        print(&format!(
+            "nothing to do: engine {}, schema {}, which is this program's",
+            engine.1,
+            chain.last()
+        ));
+        return;
     }
-    Ok(())
+    if schema.0 != schema.1 {
+        print(&format!("the datastore has schema {} now; it had {}", schema.1, schema.0));
+    }
+    if engine.0 != engine.1 {
+        print(&format!("moved {rows} rows from {} to {}; both were compared", engine.0, engine.1));
+        eprintln!("next:  set `[storage] engine = \"{}\"` where numax.toml names an engine", engine.1);
+    } else if rows > 0 {
+        print(&format!("{rows} rows were written and compared"));
+    }
 }

@@ -2,7 +2,8 @@
 
 use numax_net::NodeKey;
 use numax_replica::repair::{lift_quarantine, new_epoch, repair};
-use numax_replica::{ReplicaConfig, engine_of};
+use numax_replica::{OpenError, ReplicaConfig, engine_of};
+use numax_snapshots::{AwsVariables, Location, Repository, quiet};
 use serde_json::json;
 
 use super::{print, print_json};
@@ -20,8 +21,24 @@ pub(crate) fn run(args: &RepairArgs) -> Result<(), Failure> {
     let mut config = ReplicaConfig::new(dir, node);
     config.engine = engine_of(dir).map_err(|error| failed(&error))?.unwrap_or_default();
     let mut steps = Steps::new();
-    let mut report =
-        repair(&config, args.accept_loss, |step| steps.begin(step)).map_err(|error| failed(&error))?;
+    let report = match repair(&config, false, |step| steps.begin(step)) {
+        // Before anything is given up: a snapshot may have what the log has no more.
+        Err(OpenError::WouldLose { .. } | OpenError::RowsLost { .. }) => {
+            steps.begin("looking for a snapshot that helps");
+            let location = match &args.snapshots {
+                Some(place) => place.parse::<Location>().map_err(Failure::usage)?,
+                None => Location::Folder(dir.join("snapshots")),
+            };
+            let there = Repository::open(&location, &AwsVariables::from_env(), dir);
+            let built = there.and_then(|there| there.rebuild_rows(&config, &quiet));
+            match built.map_err(|error| failed(&error))? {
+                Some(report) => Ok(report),
+                None => repair(&config, args.accept_loss, |step| steps.begin(step)),
+            }
+        }
+        result => result,
+    };
+    let mut report = report.map_err(|error| failed(&error))?;
     steps.done();
     if args.new_epoch {
         new_epoch(dir).map_err(|error| failed(&error))?;

@@ -18,12 +18,13 @@ fn a_datastore_moves_to_another_engine_and_back() {
     run(folder.path(), &["migrate", "--data", "data"]).expect(1, &["holds no datastore"]);
     datastore(folder.path(), &[]);
     let shown = run(folder.path(), &["migrate", "--data", "data"]).expect(0, &[]);
-    assert!(shown.out.contains("engine sled") && shown.out.contains("table rows"), "{}", shown.out);
+    assert!(shown.out.contains("nothing to do: engine sled, schema 1"), "{}", shown.out);
     run(folder.path(), &["migrate", "--data", "data", "--to", "rocksdb"]).expect(2, &["sled, redb, fjall"]);
     for to in ["redb", "fjall", "sled"] {
         let moved = run(folder.path(), &["migrate", "--data", "data", "--to", to, "--json"]).expect(0, &[]);
         let json: serde_json::Value = serde_json::from_str(&moved.out).unwrap();
-        assert_eq!(json["to"], to);
+        assert_eq!((&json["engine"], &json["schema"]), (&to.into(), &1.into()));
+        assert!(json["last_opened_by"].as_str().unwrap().starts_with("numax "), "{json}");
         // Without a word about the engine it is the datastore's own; with another one it says what to do.
         datastore(folder.path(), &[]);
         let other = if to == "sled" { "redb" } else { "sled" };
@@ -31,7 +32,25 @@ fn a_datastore_moves_to_another_engine_and_back() {
         run(folder.path(), &refused).expect(1, &[&format!("numax migrate --to {other}")]);
     }
     let again = run(folder.path(), &["migrate", "--data", "data", "--to", "sled"]).expect(0, &[]);
-    assert!(again.out.contains("already"), "{}", again.out);
+    assert!(again.out.contains("nothing to do"), "{}", again.out);
+}
+
+#[test]
+fn a_datastore_of_a_newer_program_is_refused_and_the_program_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    datastore(folder.path(), &[]);
+    let meta = folder.path().join("data/meta.json");
+    let mut text: serde_json::Value = serde_json::from_slice(&fs::read(&meta).unwrap()).unwrap();
+    text["format"] = 7.into();
+    text["program"] = "numax 9.1.0".into();
+    fs::write(&meta, text.to_string()).unwrap();
+    for command in [
+        &["run", "--listen", "127.0.0.1:0", "--data", "data"][..],
+        &["migrate", "--data", "data"],
+        &["repair", "--data", "data"],
+    ] {
+        run(folder.path(), command).expect(1, &["schema 7", "numax 9.1.0", "start it with that program"]);
+    }
 }
 
 #[test]

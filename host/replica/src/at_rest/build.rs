@@ -40,12 +40,12 @@ pub fn build<E: From<OpenError>>(
     config: &ReplicaConfig,
     mut next: impl FnMut() -> Result<Option<LogRecord>, E>,
 ) -> Result<Built, E> {
-    let held = files::hold(&config.dir)?;
+    let held = files::hold(&config.dir, config.reserve)?;
     if files::engine_of(&config.dir)?.is_some() {
         let detail = "there is a datastore already".to_string();
         return Err(OpenError::Foreign { path: config.dir.display().to_string(), detail }.into());
     }
-    let engine = files::open_engine(&config.dir, config.engine)?;
+    let engine = files::open_engine(&config.dir, config.engine, &Default::default())?;
     let mut core =
         Core::open(config.core.clone(), held.disk.clone(), engine, &held.facts, now_ms()).map_err(E::from)?;
     let mut out = Built { batches: 0, duplicates: 0, pages: 0, local_writes: 0, state_hash: [0; 32] };

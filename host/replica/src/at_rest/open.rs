@@ -20,6 +20,7 @@ use crate::{
         name,
         view::{Access, Supplied, View},
     },
+    schema::Chain,
     snapshot::swap,
 };
 
@@ -90,7 +91,7 @@ impl AtRest {
         let disk = ViewDisk::new(dir)
             .with_place(meta::FILE, swap::place(dir, meta::FILE))
             .with_place(log::DIR, &log_dir);
-        let Some(meta) = Meta::load(&disk).map_err(failed)? else {
+        let Some(meta) = Meta::load(&disk, Chain::CURRENT).map_err(failed)? else {
             return Err(RestError::NoDatastore { path: path() });
         };
         let node: NodeId = meta.node.parse().map_err(|_| {

@@ -158,9 +158,16 @@ impl Core {
     }
 
     /// Whether the datastore takes writes.
-    fn writable(&self) -> Result<(), CommitError> {
+    fn writable(&mut self) -> Result<(), CommitError> {
         if let Some(reason) = self.log.broken() {
             return Err(CommitError::ReadOnly(reason.to_string()));
+        }
+        let room = self.disk.check_room();
+        self.low.note(room);
+        if let Err(low) = room {
+            return Err(CommitError::Unavailable(format!(
+                "{low}; free some space, and the node goes on by itself"
+            )));
         }
         let lag = self.log.end().saturating_sub(self.flush.durable());
         match self.flush.failure() {

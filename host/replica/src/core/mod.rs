@@ -13,6 +13,7 @@ mod group;
 mod ingest;
 mod inspect;
 mod local;
+mod low;
 mod members;
 pub(crate) mod notes;
 mod open;
@@ -141,6 +142,7 @@ pub struct Core {
     ack_turn: usize,
     pub(crate) collector: Collector,
     pub(crate) pictures: Pictures,
+    low: low::LowSpace,
 }
 
 impl Core {

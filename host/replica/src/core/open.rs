@@ -38,7 +38,8 @@ impl Core {
         now_ms: u64,
     ) -> Result<Self, OpenError> {
         let disk = planted::disk(disk, &config);
-        let previous = Meta::load(&*disk)?;
+        config.schemas.check(&*disk)?;
+        let previous = Meta::load(&*disk, config.schemas)?;
         if let Some(meta) = &previous
             && meta.node != config.node.to_string()
         {
@@ -62,6 +63,7 @@ impl Core {
         };
         let expect = match &previous {
             Some(_) if config.has_bug(Planted::DamageIsTorn) => End::PowerCut,
+            Some(meta @ Meta { clean_end: Some(end), .. }) if meta.is_elsewhere(facts) => End::Copied(*end),
             Some(meta) if meta.is_elsewhere(facts) => End::PowerCut,
             Some(Meta { clean_end: Some(end), .. }) => End::Clean(*end),
             Some(_) => End::Killed,
@@ -84,8 +86,9 @@ impl Core {
             }
             other => other,
         };
-        let (meta, new_epoch) =
+        let (mut meta, new_epoch) =
             Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability, cut)?;
+        meta.format = config.schemas.last();
         let origin = meta.origin(config.node)?;
         if let Some(reason) = new_epoch {
             tracing::warn!(reason, epoch = meta.epoch, "the datastore goes on in a new epoch");
@@ -143,6 +146,7 @@ impl Core {
             ack_turn: 0,
             collector: Collector::default(),
             pictures: Pictures::default(),
+            low: super::low::LowSpace::default(),
         })
     }
 }

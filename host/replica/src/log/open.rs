@@ -41,6 +41,8 @@ pub(crate) enum End {
     New,
     /// Here: the last stop was an orderly one.
     Clean(u64),
+    /// Here, too, in files that came from elsewhere since: nothing proves that they were synced there.
+    Copied(u64),
     /// In the middle of a record: the process was killed, the system was not.
     Killed,
     /// Anyhow behind what was synced: the machine went down, or this is a copy.
@@ -103,7 +105,7 @@ pub(crate) fn open(
     if let Some((at, detail)) = replay_segment(&last, included, &mut replay)? {
         let holes = survey::has_record(&last.file, last.segment.start, at - last.segment.start)?;
         let torn = match expect {
-            End::Clean(_) => !clean,
+            End::Clean(end) | End::Copied(end) => end != last.end,
             // A process ends in the middle of a write, and then the bytes end, too.
             End::Killed => detail == CUT_OFF && !holes && !is_whole(&last, at)?,
             End::PowerCut | End::New => true,
@@ -121,7 +123,7 @@ pub(crate) fn open(
         last.file.truncate(at - last.segment.start).map_err(LogError::from)?;
         last.file.sync().map_err(LogError::from)?;
         end = at;
-        cut = matches!(expect, End::PowerCut).then_some(if holes { HOLES } else { TORN });
+        cut = matches!(expect, End::PowerCut | End::Copied(_)).then_some(if holes { HOLES } else { TORN });
     }
     let before = found.into_iter().map(|part| Arc::new(part.segment)).collect();
     Ok((finish(disk, before, last.segment, last.file, segment_bytes, Some(end)), cut))
@@ -232,8 +234,13 @@ fn find(disk: &Arc<dyn Disk>, included: u64) -> Result<Vec<Found>, LogError> {
                     "the segment before does not end where this one begins",
                 ));
             }
-            // It was synced before the first record went into it, so nothing is lost with it.
-            Header::Torn(_) if index + 1 == starts.len() && *start >= included => {
+            // It was synced before the first record went into it, so nothing is lost with it; where there are records,
+            // it was damaged later.
+            Header::Torn(_)
+                if index + 1 == starts.len()
+                    && *start >= included
+                    && !survey::has_record(&file, *start, 0)? =>
+            {
                 disk.remove(&name)?;
                 disk.sync_dir(DIR)?;
             }

@@ -3,13 +3,15 @@
 //! **Rows** are an index of the log. Damaged ones are noticed when the engine is opened, when its notes are read, and
 //! when they do not fit the log; the engine's directory is then moved aside (`rows.damaged-1`, and so on) and the rows
 //! are built anew from the log. That loses nothing, so it happens at every open, without asking. It needs a log that
-//! reaches back to the beginning, or a [`Base`] to begin with.
+//! reaches back to the beginning, or rows to begin with: those of a snapshot of this datastore, from which the log leads
+//! on ([`repair_from`]).
 //!
 //! **The log** is the truth, and what is damaged there may be lost. [`repair`] looks at all of it, says what it finds,
 //! and where something may be lost that no peer has, does nothing until it is told to go on. What is taken out of the log
 //! is kept in `log.damaged-1`, and so on. Then the datastore goes on in a new epoch, and peers bring back what they have,
 //! batches of this node included.
 
+mod base;
 mod plan;
 mod run;
 mod trust;
@@ -20,8 +22,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use numax_store::KvError;
+use numax_store::{KvError, Options};
 
+pub use base::{repair_from, rows_are_whole};
 pub use run::{Report, repair};
 pub use trust::{lift_quarantine, new_epoch};
 
@@ -33,21 +36,21 @@ use crate::{
     replica::files::{self, Held, ROWS, failed},
 };
 
-/// Rows to begin with when the log does not reach back to the beginning: an engine's directory, closed, whose position
-/// lies in the log. It is moved into the datastore.
-pub(crate) struct Base(pub PathBuf);
-
 /// Opens the datastore's core; rows that are damaged are built anew if the log reaches back to the beginning.
 pub(crate) fn open_core(config: &ReplicaConfig, held: &Held) -> Result<Core, OpenError> {
     migrate::settle(&config.dir)?;
     let facts = config.given.as_ref().map_or(&held.facts, |given| &given.facts);
     let open = || {
-        let engine = files::open_engine(&config.dir, config.engine)?;
+        let schemas = config.core.schemas;
+        // Before the engine, which does not know who wrote its tables.
+        schemas.check(&*held.disk)?;
+        let options = Options { room: Some(held.room.clone()), schemas: schemas.tables(schemas.last()) };
+        let engine = files::open_engine(&config.dir, config.engine, &options)?;
         Core::open(config.core.clone(), held.disk.clone(), engine, facts, config.now_ms())
     };
     match open() {
         Err(error) if is_rows_damage(&error) => {
-            rebuild(config, held, None, &error)?;
+            rebuild(config, held, &error)?;
             open()
         }
         opened => opened,
@@ -70,14 +73,9 @@ fn is_rows_damage(error: &OpenError) -> bool {
     }
 }
 
-/// Moves the rows aside and puts `base`, or nothing, in their place; the next open fills in the rest from the log.
-fn rebuild(
-    config: &ReplicaConfig,
-    held: &Held,
-    base: Option<&Base>,
-    reason: &OpenError,
-) -> Result<(), OpenError> {
-    if base.is_none() && !plan::reaches_back(&*held.disk)? {
+/// Moves the rows aside; the next open builds them anew from the log.
+fn rebuild(config: &ReplicaConfig, held: &Held, reason: &OpenError) -> Result<(), OpenError> {
+    if !plan::reaches_back(&*held.disk)? {
         return Err(OpenError::RowsLost { detail: reason.to_string() });
     }
     let aside = move_aside(&config.dir, ROWS)?;
@@ -86,11 +84,6 @@ fn rebuild(
         aside = %aside.display(),
         "the rows are damaged; they are built anew from the log, and the damaged files are kept"
     );
-    if let Some(Base(from)) = base {
-        let rows = config.dir.join(ROWS);
-        fs::rename(from, &rows).map_err(failed("renaming", from))?;
-        sync_dir(&config.dir)?;
-    }
     Ok(())
 }
 

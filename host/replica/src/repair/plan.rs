@@ -58,10 +58,14 @@ pub(super) fn plan(parts: &[Part], included: Option<u64>) -> Plan {
 /// A torn record is never longer than this.
 const TORN: u64 = 17 << 20;
 
+/// The number of the part in which a position lies, the later one of two.
+pub(super) fn holding(parts: &[Part], from: u64) -> Option<usize> {
+    parts.iter().rposition(|part| part.header.is_some() && (part.start..=part.end).contains(&from))
+}
+
 /// Where the records that follow a position without a gap end: the part's number, and the position.
 fn reach(parts: &[Part], from: u64) -> Option<(usize, u64)> {
-    let holds = |part: &&Part| part.header.is_some() && (part.start..=part.end).contains(&from);
-    let mut index = parts.iter().rposition(|part| holds(&part))?;
+    let mut index = holding(parts, from)?;
     let mut at = run(parts.get(index)?, from)?;
     while let Some(next) = parts.get(index + 1)
         && parts.get(index).is_some_and(|part| part.end == at)

@@ -4,7 +4,7 @@ use std::{ops::Range, path::Path};
 
 use bytes::Bytes;
 use numax_crdt::VersionVector;
-use numax_store::{DiskError, fingerprint};
+use numax_store::{DiskError, Options, fingerprint};
 
 use super::{
     free_name, is_rows_damage, move_aside, open_core,
@@ -47,8 +47,9 @@ pub fn repair(
     accept_loss: bool,
     mut progress: impl FnMut(&str),
 ) -> Result<Report, OpenError> {
-    let held = files::hold(&config.dir)?;
+    let held = files::hold(&config.dir, config.reserve)?;
     let mut report = Report::default();
+    config.core.schemas.check(&*held.disk)?;
     progress("reading the rows");
     let notes = match read_rows(config, &mut report) {
         Ok(notes) => Some(notes),
@@ -90,6 +91,14 @@ pub fn repair(
             .done
             .push(format!("built the rows anew from the log; the damaged ones are {}", aside.display()));
     }
+    let mut kept = None;
+    if plan == Plan::DropHistory {
+        // First what lies before the segment in which the rows' position is: without its headers nothing is opened.
+        let aside = aside_dir(&held, config)?;
+        let (before, rest) = parts.split_at(plan::holding(&parts, included.unwrap_or(0)).unwrap_or(0));
+        take_out(&held, &aside, before)?;
+        kept = Some((aside, rest));
+    }
     let mut core = open_core(config, &held)?;
     if let Some(reason) = core.new_epoch() {
         report.done.push(format!("began a new epoch: {reason}"));
@@ -98,22 +107,27 @@ pub fn repair(
         bring_back(&held, &mut core, &file, start, &ranges, &mut report)?;
     }
     report.left_out += core.pending();
-    if plan == Plan::DropHistory {
+    if kept.is_some() {
         core.begin_segment()?;
         core.flush(true).map_err(|detail| OpenError::Io { what: "writing the rows".to_string(), detail })?;
     }
     core.close().map_err(|detail| OpenError::Io { what: "closing the datastore".to_string(), detail })?;
     drop(core);
-    if plan == Plan::DropHistory {
-        let aside = take_out(&held, config, &parts)?;
+    if let Some((aside, rest)) = kept {
+        take_out(&held, &aside, rest)?;
         report.done.push(format!("moved older parts of the log to {aside}; the rows hold what they held"));
     }
     Ok(report)
 }
 
 /// Reads every row.
-fn read_rows(config: &ReplicaConfig, report: &mut Report) -> Result<Notes, OpenError> {
-    let engine = files::open_engine(&config.dir, config.engine)?;
+pub(super) fn read_rows(config: &ReplicaConfig, report: &mut Report) -> Result<Notes, OpenError> {
+    let schemas = config.core.schemas;
+    let engine = files::open_engine(
+        &config.dir,
+        config.engine,
+        &Options { schemas: schemas.tables(schemas.last()), ..Options::default() },
+    )?;
     let notes = Notes::load(&*engine, config.core.node)?;
     let rows = fingerprint(&*engine, |_| ())?.rows();
     report.found.push(format!(
@@ -219,15 +233,13 @@ fn begin_at(
     Ok(cut)
 }
 
-/// Moves all parts of the log out of it that lie before its last segment.
-fn take_out(held: &Held, config: &ReplicaConfig, parts: &[Part]) -> Result<String, OpenError> {
-    let aside = aside_dir(held, config)?;
+/// Moves parts of the log out of it.
+fn take_out(held: &Held, aside: &str, parts: &[Part]) -> Result<(), OpenError> {
     for part in parts {
         held.disk.rename(&part.name, &format!("{aside}/{}", file_name(&part.name)))?;
     }
-    held.disk.sync_dir(&aside)?;
-    held.disk.sync_dir(log::DIR)?;
-    Ok(aside)
+    held.disk.sync_dir(aside)?;
+    Ok(held.disk.sync_dir(log::DIR)?)
 }
 
 fn file_name(name: &str) -> &str {

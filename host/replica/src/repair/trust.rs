@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// When it is open, or there is none, or it cannot be written.
 pub fn new_epoch(dir: &Path) -> Result<(), OpenError> {
-    let Held { disk, lock: _lock, .. } = files::hold(dir)?;
+    let Held { disk, lock: _lock, .. } = files::hold(dir, Default::default())?;
     meta::mark_restored(&*disk)
 }
 
@@ -26,6 +26,6 @@ pub fn new_epoch(dir: &Path) -> Result<(), OpenError> {
 /// # Errors
 /// As [`new_epoch`].
 pub fn lift_quarantine(dir: &Path) -> Result<BTreeSet<Origin>, OpenError> {
-    let Held { disk, lock: _lock, .. } = files::hold(dir)?;
+    let Held { disk, lock: _lock, .. } = files::hold(dir, Default::default())?;
     meta::lift_quarantine(&*disk)
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use numax_store::{Disk, Engine, FsDisk, KvBackend, KvError, LOCK_PATIENCE};
+use numax_store::{Disk, Engine, FsDisk, KvBackend, KvError, LOCK_PATIENCE, Options, Reserve, Room};
 use rand::{TryRng, rngs::SysRng};
 use rustix::fs::{FlockOperation, flock};
 
@@ -22,22 +22,31 @@ pub(crate) const ROWS: &str = "rows";
 pub(crate) struct Held {
     pub disk: Arc<dyn Disk>,
     pub facts: HostFacts,
+    /// What is kept free on the disk.
+    pub room: Arc<Room>,
     /// Kept as long as the datastore is open.
     pub lock: File,
 }
 
 /// Makes the directory if there is none, takes its lock, and finishes a restore that was cut short.
-pub(crate) fn hold(dir: &Path) -> Result<Held, OpenError> {
+pub(crate) fn hold(dir: &Path, reserve: Reserve) -> Result<Held, OpenError> {
     let DirLock(lock) = lock(dir)?;
     swap::settle(dir)?;
+    // Before anything is written: the disk may be full.
+    let room = Arc::new(Room::watch(dir, reserve));
     let log_dir = dir.join(log::DIR);
     fs::create_dir_all(&log_dir).map_err(failed("creating", &log_dir))?;
-    Ok(Held { disk: Arc::new(FsDisk::open(dir)?), facts: facts(&log_dir)?, lock })
+    let disk = Arc::new(FsDisk::within(dir, room.clone())?);
+    Ok(Held { disk, facts: facts(&log_dir)?, room, lock })
 }
 
 /// Opens a datastore's engine.
-pub(crate) fn open_engine(dir: &Path, engine: Engine) -> Result<Arc<dyn KvBackend>, OpenError> {
-    numax_store::open(engine, &dir.join(ROWS)).map_err(|error| match error {
+pub(crate) fn open_engine(
+    dir: &Path,
+    engine: Engine,
+    options: &Options,
+) -> Result<Arc<dyn KvBackend>, OpenError> {
+    numax_store::open_with(engine, &dir.join(ROWS), options).map_err(|error| match error {
         KvError::Locked { path } => OpenError::Locked { path },
         other => OpenError::Store(other),
     })

@@ -98,7 +98,7 @@ impl Replica {
     /// when it is damaged: damaged rows are built anew if the log reaches back to the beginning, a damaged log is left
     /// to [`repair`](crate::repair::repair).
     pub fn open(config: ReplicaConfig) -> Result<Self, OpenError> {
-        let held = files::hold(&config.dir)?;
+        let held = files::hold(&config.dir, config.reserve)?;
         let core = repair::open_core(&config, &held)?;
         Self::start(config, core, Some(held.lock))
     }

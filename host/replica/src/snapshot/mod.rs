@@ -94,7 +94,7 @@ pub fn remove_local(engine: &dyn KvBackend) -> Result<(), KvError> {
 /// # Errors
 /// When `meta.json` cannot be read or is a newer program's.
 pub fn owner(disk: &dyn numax_store::Disk) -> Result<Option<(NodeId, u64)>, OpenError> {
-    let Some(meta) = crate::meta::Meta::load(disk)? else { return Ok(None) };
+    let Some(meta) = crate::meta::Meta::load(disk, Default::default())? else { return Ok(None) };
     let node = meta.node.parse().map_err(|_| OpenError::Foreign {
         path: "meta.json".to_string(),
         detail: format!("{:?} is no node id", meta.node),

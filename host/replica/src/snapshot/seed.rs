@@ -57,6 +57,19 @@ impl Seeder {
         Ok(())
     }
 
+    /// Writes what makes of the rows those of the datastore that they came from, whose log goes on behind them: for
+    /// [`repair_from`](crate::repair::repair_from). Syncs the engine and closes it; it lies in `rows`. Blocks.
+    ///
+    /// # Errors
+    /// When something of that failed: then the directory is of no use.
+    pub fn finish_rows(self, facts: &StateFacts) -> Result<(), OpenError> {
+        let Self { engine, batch, .. } = self;
+        engine.commit(batch)?;
+        engine.commit(facts.notes(facts.position)?.plain())?;
+        engine.sync()?;
+        Ok(())
+    }
+
     /// Writes what makes a datastore of the rows, syncs everything that the engine and the log have, and closes it.
     /// Blocks.
     ///

@@ -7,16 +7,22 @@ use std::{
 };
 
 use numax_crdt::NodeId;
-use numax_replica::{Draft, Durability, Replica, ReplicaConfig};
+use numax_replica::{Draft, Durability, Engine, Replica, ReplicaConfig};
 use tempfile::TempDir;
 
 use crate::common::key;
 
 const DIR: &str = "NUMAX_TEST_DIR";
 const DURABILITY: &str = "NUMAX_TEST_DURABILITY";
+const ENGINE: &str = "NUMAX_TEST_ENGINE";
+/// How often each kind of datastore is killed; for the long run
+/// `NUMAX_KILL_ROUNDS=500 cargo test -p numax-replica --test it -- child::sigkill`.
+const ROUNDS: &str = "NUMAX_KILL_ROUNDS";
 
-fn config(dir: &std::path::Path, durability: &str) -> ReplicaConfig {
-    let mut config = ReplicaConfig::new(dir, NodeId([1; 32]));
+fn config(dir: &std::path::Path, engine: Engine, durability: &str) -> ReplicaConfig {
+    let mut config = ReplicaConfig { engine, ..ReplicaConfig::new(dir, NodeId([1; 32])) };
+    // So that kills meet flushes, and new segments.
+    config.flush_interval = Duration::from_millis(10);
     config.core.durability = match durability {
         "fsync" => Durability::Fsync,
         _ => Durability::Interval(Duration::from_millis(100)),
@@ -31,7 +37,8 @@ fn config(dir: &std::path::Path, durability: &str) -> ReplicaConfig {
 fn writer() {
     let Ok(dir) = std::env::var(DIR) else { return };
     let durability = std::env::var(DURABILITY).unwrap();
-    let replica = Replica::open(config(dir.as_ref(), &durability)).unwrap();
+    let engine = Engine::from_name(&std::env::var(ENGINE).unwrap()).unwrap();
+    let replica = Replica::open(config(dir.as_ref(), engine, &durability)).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let tasks: Vec<_> = (0..32)
@@ -62,38 +69,52 @@ fn writer() {
 
 #[test]
 fn sigkill_loses_nothing_that_was_acknowledged() {
-    for durability in ["fsync", "interval"] {
-        let dir = TempDir::new().unwrap();
-        let mut acknowledged = 0;
-        for round in 1..=3 {
-            let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["child::writer", "--exact", "--ignored", "--nocapture"])
-                .env(DIR, dir.path())
-                .env(DURABILITY, durability)
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-            let is_ack = |line: &String| line.ends_with("ack");
-            let acks = lines.by_ref().filter(is_ack).take(500 * round).count();
-            assert_eq!(acks, 500 * round, "the child ended by itself");
-            child.kill().unwrap();
-            child.wait().unwrap();
-            acknowledged += acks + lines.filter(is_ack).count();
-
-            let replica = Replica::open(config(dir.path(), durability)).unwrap();
-            assert_eq!(replica.origin().epoch, 0, "the end of a process keeps the epoch");
-            let mut draft = Draft::new(replica.reader(), 0);
-            draft.load_inline(true);
-            let counted = draft.g_counter_value(&key("n")).unwrap();
-            assert!(counted >= acknowledged as u64, "{durability}: {counted} of {acknowledged} are left");
-            assert!(
-                counted <= acknowledged as u64 + 32 * round as u64,
-                "{durability}: {counted} of {acknowledged}"
-            );
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            runtime.block_on(replica.shutdown()).unwrap();
+    let rounds = std::env::var(ROUNDS).map_or(2, |rounds| rounds.parse().unwrap());
+    for engine in Engine::ALL {
+        for durability in ["fsync", "interval"] {
+            kill_often(engine, durability, rounds);
         }
+    }
+}
+
+fn kill_often(engine: Engine, durability: &str, rounds: u64) {
+    let what = format!("{engine}, {durability}");
+    let dir = TempDir::new().unwrap();
+    let mut acknowledged = 0;
+    for round in 1..=rounds {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child::writer", "--exact", "--ignored", "--nocapture"])
+            .env(DIR, dir.path())
+            .env(DURABILITY, durability)
+            .env(ENGINE, engine.name())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let is_ack = |line: &String| line.ends_with("ack");
+        // At another place each time.
+        let want = 100 + (round * 379 % 500) as usize;
+        let acks = lines.by_ref().filter(is_ack).take(want).count();
+        assert_eq!(acks, want, "{what}: the child ended by itself in round {round}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        acknowledged += (acks + lines.filter(is_ack).count()) as u64;
+
+        let replica = Replica::open(config(dir.path(), engine, durability)).unwrap();
+        assert_eq!(replica.origin().epoch, 0, "{what}: the end of a process keeps the epoch");
+        assert_eq!(replica.vector().iter().count(), 1, "{what}: one origin, however often it was killed");
+        let mut draft = Draft::new(replica.reader(), 0);
+        draft.load_inline(true);
+        let counted = draft.g_counter_value(&key("n")).unwrap();
+        assert!(counted >= acknowledged, "{what}: {counted} of {acknowledged} are left after {round}");
+        assert!(counted <= acknowledged + 32, "{what}: {counted} of {acknowledged} after {round}");
+        // Also what came after the last acknowledgement, was killed, and is there now.
+        acknowledged = counted;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(replica.shutdown()).unwrap();
+        let aside = std::fs::read_dir(dir.path()).unwrap().filter_map(Result::ok);
+        let aside = aside.filter(|entry| entry.file_name().to_string_lossy().contains("damaged")).count();
+        assert_eq!(aside, 0, "{what}: nothing was damaged");
     }
 }

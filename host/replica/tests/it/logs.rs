@@ -157,7 +157,7 @@ fn foreign_and_newer_files_are_refused() {
     assert!(matches!(reopen(&node).map(|_| ()), Err(OpenError::Log(LogError::Foreign { .. }))));
     let node = filled();
     rewrite(&node, "meta.json", |data| *data = b"{\"format\": 99}".to_vec());
-    assert!(matches!(reopen(&node).map(|_| ()), Err(OpenError::Schema { found: 99, .. })));
+    assert!(matches!(reopen(&node).map(|_| ()), Err(OpenError::NewSchema { found: 99, .. })));
     // Another node's datastore, told by meta.json and by the engine.
     let node = filled();
     let other = config(2, Durability::Fsync);

@@ -10,8 +10,10 @@ mod crash;
 mod draft;
 mod epochs;
 mod faults;
+mod flips;
 mod forget;
 mod frozen;
+mod full_disk;
 mod ingest;
 mod limits;
 mod lists;
@@ -19,7 +21,12 @@ mod logged;
 mod logs;
 mod migrate;
 mod misses;
+mod next_schema;
+mod pack;
 mod repair;
+mod schema;
+#[path = "../../../store/tests/it/small_disk.rs"]
+mod small_disk;
 #[cfg(feature = "text")]
 mod text;
 mod threads;

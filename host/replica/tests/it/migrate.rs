@@ -10,7 +10,8 @@ use bytes::Bytes;
 use numax_crdt::NodeId;
 use numax_replica::{
     Draft, Engine, OpenError, Replica, ReplicaConfig, engine_of,
-    migrate::{Progress, migrate},
+    migrate::{Migrated, Progress, migrate},
+    schema::Chain,
 };
 use tempfile::TempDir;
 
@@ -51,6 +52,10 @@ fn local(dir: &Path, engine: Engine, name: &str) -> Option<Bytes> {
     found
 }
 
+fn to_engine(dir: &Path, to: Engine) -> Result<Option<Migrated>, OpenError> {
+    migrate(dir, Chain::CURRENT, Some(to), |_| ())
+}
+
 fn left_over(dir: &Path) -> Vec<String> {
     let names =
         std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -64,9 +69,9 @@ fn any_engine_to_any_other() {
     let hash = write(dir.path(), Sled, 0, 100);
     let mut from = Sled;
     for to in [Redb, Fjall, Sled, Fjall, Redb, Sled] {
-        let migrated = migrate(dir.path(), to, |_| ()).unwrap().unwrap();
-        assert_eq!((migrated.from, migrated.to), (from, to));
-        assert!(migrated.rows.rows() > 200);
+        let migrated = to_engine(dir.path(), to).unwrap().unwrap();
+        assert_eq!((migrated.engine, migrated.schema), ((from, to), (1, 1)));
+        assert!(migrated.rows > 200);
         assert_eq!(engine_of(dir.path()).unwrap(), Some(to));
         assert_eq!(left_over(dir.path()), [""; 0]);
         assert!(matches!(Replica::open(config(dir.path(), from)).map(|_| ()), Err(OpenError::Store(_))));
@@ -74,15 +79,15 @@ fn any_engine_to_any_other() {
     }
     assert_eq!(write(dir.path(), Sled, 0, 0), hash);
     assert_eq!(local(dir.path(), Sled, "k99"), Some(Bytes::from(vec![99; 100])));
-    assert_eq!(migrate(dir.path(), Sled, |_| ()).unwrap(), None);
+    assert_eq!(to_engine(dir.path(), Sled).unwrap(), None);
 }
 
 #[test]
 fn a_datastore_in_use_or_none_at_all_is_refused() {
     let dir = TempDir::new().unwrap();
-    assert!(matches!(migrate(dir.path(), Engine::Redb, |_| ()), Err(OpenError::Foreign { .. })));
+    assert!(matches!(to_engine(dir.path(), Engine::Redb), Err(OpenError::Foreign { .. })));
     let replica = Replica::open(config(dir.path(), Engine::Sled)).unwrap();
-    assert!(matches!(migrate(dir.path(), Engine::Redb, |_| ()), Err(OpenError::Locked { .. })));
+    assert!(matches!(to_engine(dir.path(), Engine::Redb), Err(OpenError::Locked { .. })));
     run(replica.shutdown()).unwrap();
 }
 
@@ -99,7 +104,7 @@ fn migrating() {
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).unwrap();
     };
-    migrate(dir.as_ref(), to, |progress| say(format!("{progress:?}"))).unwrap();
+    migrate(dir.as_ref(), Chain::CURRENT, Some(to), |progress| say(format!("{progress:?}"))).unwrap();
     say("End".to_string());
 }
 
@@ -161,7 +166,7 @@ fn a_copy_of_older_rows_is_not_gone_on_with() {
     assert!(said.iter().all(|step| step.starts_with("Copied")), "{said:?}");
     let hash = write(dir.path(), Engine::Sled, 1000, 1300);
     let mut steps = Vec::new();
-    migrate(dir.path(), Engine::Fjall, |step| steps.push(step)).unwrap().unwrap();
+    migrate(dir.path(), Chain::CURRENT, Some(Engine::Fjall), |step| steps.push(step)).unwrap().unwrap();
     assert!(!steps.iter().any(|step| matches!(step, Progress::Resumed(_))));
     assert_eq!(write(dir.path(), Engine::Fjall, 0, 0), hash);
 }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use numax_crdt::{Batch, Body, Hlc, NodeId, Op, Origin, VersionVector};
 use numax_replica::{
     Draft, Durability, OpenError, Replica, ReplicaConfig, engine_of,
-    repair::{lift_quarantine, new_epoch, repair},
+    repair::{lift_quarantine, new_epoch, repair, repair_from, rows_are_whole},
+    snapshot::Seeder,
 };
 use numax_store::Engine;
 use tempfile::TempDir;
@@ -379,4 +380,56 @@ fn a_quarantine_lasts_until_it_is_lifted_by_hand() {
     let replica = node.open();
     assert_eq!(replica.origin().epoch, 1);
     stop(&replica);
+}
+
+/// The rows of a datastore as a snapshot has them: an engine of its own.
+fn rows_of(replica: &Replica, engine: Engine, dir: &Path) -> PathBuf {
+    let mut seeder = Seeder::create(dir, engine).unwrap();
+    let mut view = replica.view(seeder.engine()).unwrap();
+    while let Some(rows) = view.page().unwrap() {
+        rows.into_iter().for_each(|row| seeder.put(row).unwrap());
+    }
+    let facts = view.facts().clone();
+    drop(view);
+    seeder.finish_rows(&facts).unwrap();
+    dir.join("rows")
+}
+
+#[test]
+fn damaged_rows_are_built_from_a_snapshot_and_the_log_behind_it() {
+    for engine in Engine::ALL {
+        let mut node = Node::new(1, engine);
+        node.config.core.op_log_budget = 24 << 10;
+        let (scratch, other) = (TempDir::new().unwrap(), Node::new(1, engine));
+        let replica = node.open();
+        write(&replica, 90);
+        let base = rows_of(&replica, engine, &scratch.path().join("good"));
+        write(&replica, 20);
+        let (hash, origin) = (replica.state_hash().unwrap(), replica.origin());
+        stop(&replica);
+        drop(replica);
+        // Of another datastore of the same node, as far on.
+        let replica = other.open();
+        write(&replica, 90);
+        let foreign = rows_of(&replica, engine, &scratch.path().join("foreign"));
+        stop(&replica);
+
+        assert!(rows_are_whole(&node.config).unwrap());
+        let rows = node.dir.path().join("rows");
+        let hurt = files(&rows).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+        flip(&hurt, |len| len / 3);
+        fs::write(&hurt, &fs::read(&hurt).unwrap()[..1000]).unwrap();
+        assert!(matches!(node.refusal(), OpenError::RowsLost { .. }), "{engine}: {}", node.refusal());
+        assert!(!rows_are_whole(&node.config).unwrap());
+
+        let refused = repair_from(&node.config, &foreign).unwrap_err();
+        assert!(!node.aside("rows.damaged-1") && rows.exists(), "{engine}: {refused}: nothing was changed");
+        let report = repair_from(&node.config, &base).unwrap();
+        assert!(report.done[0].contains("from a snapshot"), "{report:?}");
+        let replica = node.open();
+        assert_eq!(replica.state_hash().unwrap(), hash, "{engine}");
+        assert_eq!((counted(&replica), replica.origin()), (110, origin), "{engine}: nothing is lost");
+        assert_eq!(local(&replica), Some(bytes("19")), "{engine}: node-local rows too");
+        stop(&replica);
+    }
 }

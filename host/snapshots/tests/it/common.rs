@@ -28,8 +28,11 @@ impl Open {
     }
 
     pub fn with(dir: &Path, of: u8, engine: Engine) -> Self {
+        Self::with_config(ReplicaConfig { engine, ..ReplicaConfig::new(dir, node(of)) })
+    }
+
+    pub fn with_config(config: ReplicaConfig) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let config = ReplicaConfig { engine, ..ReplicaConfig::new(dir, node(of)) };
         Self { replica: Replica::open(config).unwrap(), runtime }
     }
 

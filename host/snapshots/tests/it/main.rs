@@ -9,4 +9,5 @@ mod create;
 mod damage;
 mod kill;
 mod portable;
+mod rebuild;
 mod restore;

@@ -11,11 +11,13 @@ use std::{
 use bytes::Bytes;
 
 use super::{Disk, DiskError, DiskFile};
+use crate::room::{Low, Room, Use};
 
 /// A directory of the file system.
 #[derive(Debug)]
 pub struct FsDisk {
     root: PathBuf,
+    room: Option<Arc<Room>>,
 }
 
 impl FsDisk {
@@ -26,7 +28,15 @@ impl FsDisk {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, DiskError> {
         let root = root.into();
         fs::create_dir_all(&root).map_err(failed("creating", &root))?;
-        Ok(Self { root })
+        Ok(Self { root, room: None })
+    }
+
+    /// The same, and the disk is not to be filled beyond what `room` keeps free.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn within(root: impl Into<PathBuf>, room: Arc<Room>) -> Result<Self, DiskError> {
+        Ok(Self { room: Some(room), ..Self::open(root)? })
     }
 
     /// Where a name lies. Names that would lead out of the directory are refused.
@@ -39,19 +49,10 @@ impl FsDisk {
         Ok(self.root.join(name))
     }
 
-    fn opened(path: PathBuf, options: &OpenOptions) -> Result<Arc<dyn DiskFile>, DiskError> {
+    fn opened(&self, path: PathBuf, options: &OpenOptions) -> Result<Arc<dyn DiskFile>, DiskError> {
         let file = options.open(&path).map_err(failed("opening", &path))?;
-        Ok(Arc::new(FsFile { path, file }))
+        Ok(Arc::new(FsFile { path, file, room: self.room.clone() }))
     }
-}
-
-/// Bytes that are free on the file system of a path, for this user.
-///
-/// # Errors
-/// The system's.
-pub fn free_bytes(path: &Path) -> io::Result<u64> {
-    let stat = rustix::fs::statvfs(path)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// An open file of the operating system.
@@ -59,6 +60,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 struct FsFile {
     path: PathBuf,
     file: File,
+    room: Option<Arc<Room>>,
 }
 
 /// Turns the system's error into ours, with what was being done.
@@ -140,12 +142,12 @@ impl Disk for FsDisk {
 
     fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
         let path = self.path(name)?;
-        Self::opened(path, OpenOptions::new().read(true).append(true).create_new(true))
+        self.opened(path, OpenOptions::new().read(true).append(true).create_new(true))
     }
 
     fn open_append(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
         let path = self.path(name)?;
-        Self::opened(path, OpenOptions::new().read(true).append(true))
+        self.opened(path, OpenOptions::new().read(true).append(true))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
@@ -162,6 +164,10 @@ impl Disk for FsDisk {
         let path = self.path(dir)?;
         let synced = File::open(&path).and_then(|dir| dir.sync_all());
         synced.map_err(failed("syncing the directory", &path))
+    }
+
+    fn check_room(&self) -> Result<(), Low> {
+        self.room.as_ref().map_or(Ok(()), |room| room.check(Use::Batches, 0))
     }
 }
 
@@ -190,12 +196,26 @@ impl DiskFile for FsFile {
         Ok(self.file.metadata().map_err(failed("reading", &self.path))?.len())
     }
 
-    #[cfg(target_os = "linux")]
     fn reserve(&self, bytes: u64) -> Result<(), DiskError> {
-        use rustix::{fs::FallocateFlags, io::Errno};
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, bytes) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
-            Err(errno) => Err(failed("reserving room for", &self.path)(errno.into())),
+        if self.room.as_ref().is_some_and(|room| !room.has_spare(bytes)) {
+            return Ok(());
         }
+        fallocate(&self.file, bytes).map_err(failed("reserving room for", &self.path))
     }
+}
+
+/// Sets room aside for a file without changing its length, where the file system can.
+#[cfg(target_os = "linux")]
+pub(crate) fn fallocate(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::{fs::FallocateFlags, io::Errno};
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Sets room aside for a file without changing its length, where the file system can.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn fallocate(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
 }

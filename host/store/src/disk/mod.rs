@@ -14,6 +14,8 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 
+use crate::room::Low;
+
 /// A directory tree of files. Names are relative, with `/` between parts; parts are never `.` or `..`. All calls
 /// block.
 pub trait Disk: Send + Sync {
@@ -59,6 +61,14 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// See [`DiskError`].
     fn sync_dir(&self, dir: &str) -> Result<(), DiskError>;
+
+    /// Whether there is room for new batches. Cheap enough to be asked before every group of them.
+    ///
+    /// # Errors
+    /// [`Low`] when what is kept free is reached. An append may find no space all the same.
+    fn check_room(&self) -> Result<(), Low> {
+        Ok(())
+    }
 }
 
 /// An open file.
@@ -116,7 +126,7 @@ pub trait DiskFile: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The disk is full.
-    #[error("no space left on the disk while {what}; free some space and restart the node")]
+    #[error("no space left on the disk while {what}; free some space: a node that runs goes on by itself")]
     NoSpace {
         /// What was being done, with the path.
         what: String,

@@ -14,6 +14,8 @@ use crate::{Engine, kv::KvError};
 /// follows it, at worst everything, and say nothing; this tells a database that lost all from a new one. It also says
 /// which engine's files these are.
 pub(super) const MARK: &str = "numax-rows";
+/// A file that is there while a batch may be written in part, see [`set_torn`].
+const TORN: &str = "numax-torn";
 /// What the mark begins with; sled's says no more, because it was there first.
 pub(super) const MAGIC: &str = "numax rows 1";
 /// A mark is a line. Anything longer is none.
@@ -51,6 +53,32 @@ pub(super) fn set_mark(dir: &Path, engine: Engine) -> Result<(), KvError> {
     dir.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Notes durably that a batch may be there in part: sled applies the rows of a batch before it knows that there is space
+/// for all of them. Until it was applied anew, nobody may build on what a new process finds there.
+pub(super) fn set_torn(dir: &Path) -> Result<(), KvError> {
+    let path = dir.join(TORN);
+    File::create(&path).and_then(|file| file.sync_all()).map_err(io_failed("writing", &path))?;
+    sync_dir(dir)
+}
+
+/// Takes the note back.
+pub(super) fn clear_torn(dir: &Path) -> Result<(), KvError> {
+    let path = dir.join(TORN);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_failed("removing", &path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a database with a batch in part.
+pub(super) fn check_torn(dir: &Path) -> Result<(), KvError> {
+    if dir.join(TORN).exists() {
+        let detail = format!("{}: a batch was written in part when the disk was full", dir.display());
+        return Err(KvError::Corrupt { detail });
+    }
+    Ok(())
+}
+
 /// Whether a directory holds no whole database yet. Files of the engine may be there when the first opening was cut
 /// short.
 pub(super) fn is_fresh(dir: &Path, engine: Engine) -> Result<bool, KvError> {
@@ -58,7 +86,7 @@ pub(super) fn is_fresh(dir: &Path, engine: Engine) -> Result<bool, KvError> {
     for entry in fs::read_dir(dir).map_err(io_failed("listing", dir))? {
         names.push(entry.map_err(io_failed("listing", dir))?.file_name().to_string_lossy().into_owned());
     }
-    let all_of = |engine: Engine| names.iter().all(|name| name == MARK || engine.owns(name));
+    let all_of = |engine: Engine| names.iter().all(|name| name == MARK || name == TORN || engine.owns(name));
     match marked(dir)? {
         Some(found) if found != engine => Err(KvError::OtherEngine {
             path: dir.display().to_string(),

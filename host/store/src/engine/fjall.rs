@@ -68,7 +68,7 @@ fn failed(dir: &Path, error: fjall::Error) -> KvError {
 }
 
 fn is_full(dir: &Path) -> bool {
-    crate::disk::fs::free_bytes(dir).is_ok_and(|free| free < FULL_BYTES)
+    crate::free_bytes(dir).is_ok_and(|free| free < FULL_BYTES)
 }
 
 impl Raw for Fjall {

@@ -4,6 +4,7 @@
 mod files;
 #[cfg(feature = "fjall")]
 mod fjall;
+mod header;
 #[cfg(feature = "fjall")]
 mod long_keys;
 mod raw;
@@ -14,7 +15,10 @@ mod tables;
 
 use std::{path::Path, sync::Arc};
 
-use crate::kv::{KvBackend, KvError};
+use crate::{
+    kv::{KvBackend, KvError, Schemas},
+    room::Room,
+};
 
 /// An engine to hold rows on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -81,9 +85,26 @@ pub fn engine_of(dir: &Path) -> Result<Option<Engine>, KvError> {
 /// directory is not what this program can use, and holds what it held. [`KvError::Io`], [`KvError::NoSpace`]: the
 /// system refused. [`KvError::NotBuilt`]: this program knows the engine by name only.
 pub fn open(engine: Engine, dir: &Path) -> Result<Arc<dyn KvBackend>, KvError> {
+    open_with(engine, dir, &Options::default())
+}
+
+/// How an engine is to be opened.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The disk is not to be filled beyond what this keeps free.
+    pub room: Option<Arc<Room>>,
+    /// The schemas that the tables must have, and get if they are new.
+    pub schemas: Schemas,
+}
+
+/// The same as [`open`] with options. Blocks.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(engine: Engine, dir: &Path, options: &Options) -> Result<Arc<dyn KvBackend>, KvError> {
     let deadline = std::time::Instant::now() + LOCK_PATIENCE;
     loop {
-        match open_now(engine, dir) {
+        match open_now(engine, dir, options) {
             Err(KvError::Locked { .. }) if std::time::Instant::now() < deadline => {
                 std::thread::sleep(LOCK_PATIENCE / 20);
             }
@@ -96,13 +117,13 @@ pub fn open(engine: Engine, dir: &Path) -> Result<Arc<dyn KvBackend>, KvError> {
 /// that the parent has let go, until it runs its own program.
 pub const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_millis(200);
 
-fn open_now(engine: Engine, dir: &Path) -> Result<Arc<dyn KvBackend>, KvError> {
+fn open_now(engine: Engine, dir: &Path, options: &Options) -> Result<Arc<dyn KvBackend>, KvError> {
     match engine {
-        Engine::Sled => Ok(Arc::new(tables::Tables::<sled::Sled>::open(dir)?)),
+        Engine::Sled => Ok(Arc::new(tables::Tables::<sled::Sled>::open(dir, options)?)),
         #[cfg(feature = "redb")]
-        Engine::Redb => Ok(Arc::new(tables::Tables::<redb::Redb>::open(dir)?)),
+        Engine::Redb => Ok(Arc::new(tables::Tables::<redb::Redb>::open(dir, options)?)),
         #[cfg(feature = "fjall")]
-        Engine::Fjall => Ok(Arc::new(tables::Tables::<fjall::Fjall>::open(dir)?)),
+        Engine::Fjall => Ok(Arc::new(tables::Tables::<fjall::Fjall>::open(dir, options)?)),
         #[allow(unreachable_patterns, reason = "reached in builds without some engine")]
         other => Err(KvError::NotBuilt { engine: other.name() }),
     }

@@ -20,6 +20,18 @@ pub(super) trait Raw: Send + Sync + Sized {
     /// Opens the files in a directory that exists, or makes them.
     fn open(dir: &Path) -> Result<Self, KvError>;
 
+    /// The same for reading only, of a database that was made: nothing is written in the background, which would find no
+    /// space on a full disk. None when the engine need not be told.
+    fn open_quietly(dir: &Path) -> Option<Result<Self, KvError>> {
+        let _ = dir;
+        None
+    }
+
+    /// Whether it was not opened quietly, but can be.
+    fn writes_by_itself(&self) -> bool {
+        false
+    }
+
     /// Makes the files of a new database durable, with their names.
     fn establish(&self) -> Result<(), KvError>;
 

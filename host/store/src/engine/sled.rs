@@ -7,6 +7,10 @@
 //! - all databases of a process share one lock inside sled, with which two of them, or a flush beside a batch, wait for
 //!   each other for good: everything that takes it for writing, or waits while it holds it, takes turns ([`TURN`]).
 //!
+//! - when a write in the background fails, sled does not wake who waits for it, neither in a flush nor in the end of a
+//!   database ([`flush`] does); when the file of a large value cannot be written, those wait for ever. So nothing is
+//!   begun without room for it, and after such a failure sled is neither flushed nor ended ([`Sled::stuck`]).
+//!
 //! Sled takes damage for the end of its log, drops what follows and says nothing: rows then go back to an earlier
 //! position, which the replica notices, because the position is a row, too.
 
@@ -16,8 +20,15 @@ use std::{
     fs::{self, File},
     io::ErrorKind,
     ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -26,10 +37,24 @@ use super::{
     files::{io_failed, kv_io, sync_dir, sync_failed},
     raw::{Raw, Writes},
 };
-use crate::{Engine, kv::KvError};
+use crate::{
+    Engine,
+    kv::KvError,
+    room::{Low, free_bytes},
+};
 
 /// Memory for sled's page cache. The replica caches rows itself; this is for pages on the way to and from the disk.
 const CACHE_BYTES: u64 = 64 << 20;
+
+/// Bytes that have to be free for a batch beside twice its own: some of sled's segments of 512 KiB, which it writes anew as
+/// it goes.
+const ROOM: u64 = 4 << 20;
+/// When a flush has taken so long, somebody looks whether it still goes on.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// How often one looks, on a full disk, before it is given up.
+const MAX_LOOKS: u32 = 5;
+/// The row that is written to look: among the rows about the rows, where no table is.
+const LOOK: &[u8] = b"\xff\xfflook";
 
 /// Whoever holds this may apply a batch, flush, open or close a database. A flush and the end of a database hold sled's
 /// process-wide lock shared while they wait for that database's own flusher, which wants it shared, too; a batch wants
@@ -49,6 +74,10 @@ pub(super) struct Sled {
     main_file: File,
     /// Files of large values that are synced already.
     synced_blobs: Mutex<BTreeSet<OsString>>,
+    /// A batch failed half-way: whoever waits for sled now waits for good. It can be read.
+    stuck: AtomicBool,
+    /// Nothing is written in the background.
+    quiet: bool,
 }
 
 impl Sled {
@@ -56,6 +85,45 @@ impl Sled {
     fn call<T>(&self, act: impl FnOnce(&sled::Db) -> Result<T, sled::Error>) -> Result<T, KvError> {
         let db = self.db.as_ref().ok_or(KvError::Closed)?;
         act(db).map_err(|error| failed(&self.dir, error))
+    }
+
+    fn with(dir: &Path, config: sled::Config) -> Result<Self, KvError> {
+        let config = config.path(dir).cache_capacity(CACHE_BYTES);
+        let db = {
+            let _turn = turn();
+            config.open().map_err(|error| failed(dir, error))?
+        };
+        let main_path = dir.join("db");
+        let main_file = File::open(&main_path).map_err(io_failed("opening", &main_path))?;
+        Ok(Self {
+            db: Some(db),
+            dir: dir.to_owned(),
+            main_file,
+            synced_blobs: Mutex::default(),
+            stuck: AtomicBool::new(false),
+            quiet: false,
+        })
+    }
+
+    /// Flushes, or finds out that sled will not come back from it.
+    fn flush(&self, db: &sled::Db) -> Result<(), KvError> {
+        let _turn = turn();
+        match flush(&self.dir, db) {
+            Some(result) => result.map(drop).map_err(|error| failed(&self.dir, error)),
+            None => {
+                self.stuck.store(true, Ordering::Release);
+                Err(KvError::ReadOnly {
+                    reason: "the engine waits for ever, since the disk was full".to_owned(),
+                })
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), KvError> {
+        if self.stuck.load(Ordering::Acquire) {
+            return Err(KvError::ReadOnly { reason: "a batch failed half-way".to_owned() });
+        }
+        Ok(())
     }
 
     /// Syncs files of large values that are new since the last call.
@@ -86,8 +154,18 @@ impl Sled {
 
 impl Drop for Sled {
     fn drop(&mut self) {
+        let Some(db) = self.db.take() else { return };
+        // It flushes once more, and of what failed it knows then.
+        if !self.stuck.load(Ordering::Acquire) {
+            let _ = self.flush(&db);
+        }
+        if self.stuck.load(Ordering::Acquire) {
+            // Its files stay locked until the process ends.
+            return std::mem::forget(db);
+        }
         let _turn = turn();
-        drop(self.db.take());
+        // With a broken disk it panics.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
     }
 }
 
@@ -95,14 +173,17 @@ impl Raw for Sled {
     const ENGINE: Engine = Engine::Sled;
 
     fn open(dir: &Path) -> Result<Self, KvError> {
-        let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES);
-        let db = {
-            let _turn = turn();
-            config.open().map_err(|error| failed(dir, error))?
-        };
-        let main_path = dir.join("db");
-        let main_file = File::open(&main_path).map_err(io_failed("opening", &main_path))?;
-        Ok(Self { db: Some(db), dir: dir.to_owned(), main_file, synced_blobs: Mutex::default() })
+        Self::with(dir, sled::Config::new())
+    }
+
+    fn open_quietly(dir: &Path) -> Option<Result<Self, KvError>> {
+        let mut opened = Self::with(dir, sled::Config::new().flush_every_ms(None));
+        opened.iter_mut().for_each(|sled| sled.quiet = true);
+        Some(opened)
+    }
+
+    fn writes_by_itself(&self) -> bool {
+        !self.quiet
     }
 
     /// Also sled's own small files, and the names of all.
@@ -130,6 +211,13 @@ impl Raw for Sled {
     }
 
     fn apply(&self, writes: Writes) -> Result<(), KvError> {
+        self.check()?;
+        let bytes = writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len));
+        let kept = ROOM + 2 * bytes.sum::<usize>() as u64;
+        let free = free_bytes(&self.dir).unwrap_or(u64::MAX);
+        if free < kept {
+            return Err(KvError::Low { low: Low { free, kept }, path: self.dir.display().to_string() });
+        }
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
             match value {
@@ -141,13 +229,16 @@ impl Raw for Sled {
             let _turn = turn();
             db.apply_batch(batch)
         })
+        .map_err(|error| {
+            self.stuck.store(true, Ordering::Release);
+            let source = std::io::Error::other(error.to_string());
+            KvError::Io { what: "writing a batch in part".to_owned(), source }
+        })
     }
 
     fn sync(&self) -> Result<(), KvError> {
-        self.call(|db| {
-            let _turn = turn();
-            db.flush()
-        })?;
+        self.check()?;
+        self.flush(self.db.as_ref().ok_or(KvError::Closed)?)?;
         // Large values first: `db` must not name files that a power cut could still take away.
         self.sync_blobs()?;
         self.main_file.sync_all().map_err(sync_failed("syncing", &self.dir.join("db")))
@@ -155,6 +246,41 @@ impl Raw for Sled {
 
     fn disk_bytes(&self) -> u64 {
         self.call(|db| db.size_on_disk()).unwrap_or(0)
+    }
+}
+
+/// Flushes, in one's turn. When it takes long, a row is written to look whether it still goes on: if a write in the
+/// background has failed, that one is told so and wakes the flush. None when it does not end, on a disk that was full
+/// meanwhile: then it never will.
+fn flush(dir: &Path, db: &sled::Db) -> Option<Result<usize, sled::Error>> {
+    let (done, wait) = mpsc::channel();
+    let flushing = db.clone();
+    let flush = move || {
+        let result = flushing.flush();
+        // The database ends elsewhere, in its turn.
+        drop(flushing);
+        let _ = done.send(result);
+    };
+    if thread::Builder::new().name("numax-sled".to_string()).spawn(flush).is_err() {
+        return Some(db.flush());
+    }
+    let (mut looks, mut full) = (0, false);
+    loop {
+        match wait.recv_timeout(LOOK_AFTER) {
+            Ok(result) => return Some(result),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {
+                full |= free_bytes(dir).is_ok_and(|free| free < ROOM);
+                looks += 1;
+                if full && looks > MAX_LOOKS {
+                    return None;
+                }
+                if !full {
+                    continue;
+                }
+                let _ = db.insert(LOOK, &[]);
+            }
+        }
     }
 }
 

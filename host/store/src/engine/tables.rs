@@ -1,10 +1,11 @@
-//! Tables on a flat engine, the same for all of them: a row's key there is the table's number and then the key. Rows
-//! about the rows, under a first byte that no table has, say whose they are and of which schema.
+//! Tables on a flat engine, the same for all of them: a row's key there is the table's number and then the key.
 //!
-//! **A full disk passes.** Every engine gives up for good when a write finds no space, and also stops reading. So what
-//! was committed since the last sync is remembered (it is shared with the row cache, and at most [`MAX_REDO`]), and
-//! once there is space, the engine is opened again and gets those batches once more. Any other failure of a write, and
-//! of a sync above all, makes the engine read-only until the node is started again.
+//! **A full disk passes.** Writes stop before the disk is full, see [`Room`]. But somebody else may fill it, and every
+//! engine gives up for good when a write finds no space, and also stops reading. So what was committed since the last
+//! sync is remembered (it is shared with the row cache, and at most [`MAX_REDO`]). For reading, the engine is opened
+//! again at once, with the room of the ballast, and what it may have lost lies over it in memory. For writing, it is
+//! opened again once there is space, and gets those batches once more. Any other failure of a write, and of a sync above
+//! all, makes the engine read-only until the node is started again.
 
 use std::{
     collections::BTreeMap,
@@ -12,62 +13,130 @@ use std::{
     ops::Bound,
     path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
 use super::{
+    Options,
     files::{self, guard, io_failed},
+    header,
     raw::{Raw, Writes},
 };
-use crate::kv::{KvBackend, KvError, KvStats, Table, WriteBatch};
+use crate::{
+    kv::{KvBackend, KvError, KvStats, Table, WriteBatch},
+    room::{Room, Use},
+};
 
-/// Rows about the rows: under this first byte, which no table has.
-const HEADER: u8 = 0xff;
-/// The row that says that the rows are ours.
-const MAGIC_KEY: &[u8] = &[HEADER];
 /// Bytes of batches after which a commit syncs by itself.
 const MAX_REDO: usize = 64 << 20;
+/// How often an engine that gave up is opened again to be read.
+const OPEN_EVERY: Duration = Duration::from_secs(1);
 
 /// An open engine with tables.
 pub(super) struct Tables<R> {
     /// None after it found no space, and could not be opened again yet.
-    raw: RwLock<Option<R>>,
+    open: RwLock<Option<Open<R>>>,
     dir: PathBuf,
+    room: Option<Arc<Room>>,
     /// Commits and syncs one at a time; what was committed since the last sync.
     redo: Mutex<Redo>,
+    /// How often the engine was opened.
+    openings: AtomicU64,
     /// Why no more writes are taken.
     failed: OnceLock<String>,
     commits: AtomicU64,
     syncs: AtomicU64,
 }
 
+/// An engine, and rows that it does not have for certain.
+struct Open<R> {
+    raw: R,
+    over: BTreeMap<Vec<u8>, Option<Bytes>>,
+}
+
 #[derive(Default)]
 struct Redo {
     batches: Vec<Writes>,
     bytes: usize,
-    /// The engine found no space: it has to be opened again.
+    /// The engine found no space: it has to be opened again before it is written.
     broken: bool,
+    /// When it was opened again to be read.
+    opened: Option<Instant>,
+    /// It is open for reading only.
+    quiet: bool,
+}
+
+impl<R: Raw> Open<R> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        match self.over.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.raw.get(key),
+        }
+    }
+
+    fn scan(&self, from: Bound<Vec<u8>>, visit: &mut dyn FnMut(&[u8], Bytes) -> bool) -> Result<(), KvError> {
+        if self.over.is_empty() {
+            return self.raw.scan(from, visit);
+        }
+        let mut over = self.over.range((from.clone(), Bound::Unbounded)).peekable();
+        let mut go_on = true;
+        self.raw.scan(from, &mut |key, value| {
+            while let Some((before, value)) = over.next_if(|(over, _)| over.as_slice() < key) {
+                go_on = value.clone().is_none_or(|value| visit(before, value));
+                if !go_on {
+                    return false;
+                }
+            }
+            let value = match over.next_if(|(over, _)| over.as_slice() == key) {
+                Some((_, over)) => over.clone(),
+                None => Some(value),
+            };
+            go_on = value.is_none_or(|value| visit(key, value));
+            go_on
+        })?;
+        while go_on && let Some((key, value)) = over.next() {
+            go_on = value.clone().is_none_or(|value| visit(key, value));
+        }
+        Ok(())
+    }
+}
+
+impl Redo {
+    /// What its batches leave.
+    fn over(&self) -> BTreeMap<Vec<u8>, Option<Bytes>> {
+        self.batches.iter().flatten().cloned().collect()
+    }
 }
 
 impl<R: Raw> Tables<R> {
     /// Opens or creates the database in a directory.
-    pub(super) fn open(dir: &Path) -> Result<Self, KvError> {
+    pub(super) fn open(dir: &Path, options: &Options) -> Result<Self, KvError> {
         fs::create_dir_all(dir).map_err(io_failed("creating", dir))?;
         let fresh = files::is_fresh(dir, R::ENGINE)?;
-        let raw = guard(dir, || R::open(dir))?;
-        guard(dir, || check_header(&raw, dir, fresh))?;
+        files::check_torn(dir)?;
+        let full = options.room.as_ref().is_some_and(|room| room.check(Use::Rows, 0).is_err());
+        let quietly = if full && !fresh { guard(dir, || R::open_quietly(dir).transpose())? } else { None };
+        let redo = Redo { broken: quietly.is_some(), quiet: quietly.is_some(), ..Redo::default() };
+        let raw = match quietly {
+            Some(raw) => raw,
+            None => guard(dir, || R::open(dir))?,
+        };
+        guard(dir, || header::check(&raw, dir, fresh, options.schemas))?;
         if fresh {
             raw.establish()?;
             files::set_mark(dir, R::ENGINE)?;
         }
         Ok(Self {
-            raw: RwLock::new(Some(raw)),
+            open: RwLock::new(Some(Open { raw, over: BTreeMap::new() })),
             dir: dir.to_owned(),
-            redo: Mutex::default(),
+            room: options.room.clone(),
+            redo: Mutex::new(redo),
+            openings: AtomicU64::new(0),
             failed: OnceLock::new(),
             commits: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
@@ -75,14 +144,110 @@ impl<R: Raw> Tables<R> {
     }
 
     /// Calls the engine, if it is open.
-    fn call<T>(&self, act: impl FnOnce(&R) -> Result<T, KvError>) -> Result<T, KvError> {
-        let raw = self.raw.read().unwrap_or_else(PoisonError::into_inner);
-        let raw = raw.as_ref().ok_or_else(|| self.no_space())?;
-        guard(&self.dir, || act(raw))
+    fn call<T>(&self, act: impl FnOnce(&Open<R>) -> Result<T, KvError>) -> Result<T, KvError> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let no_space = || KvError::NoSpace { what: format!("using the datastore in {}", self.dir.display()) };
+        let open = open.as_ref().ok_or_else(no_space)?;
+        guard(&self.dir, || act(open))
     }
 
-    fn no_space(&self) -> KvError {
-        KvError::NoSpace { what: format!("using the datastore in {}", self.dir.display()) }
+    /// Calls the engine for a read; one that gave up for want of space is opened again.
+    fn read<T>(&self, mut act: impl FnMut(&Open<R>) -> Result<T, KvError>) -> Result<T, KvError> {
+        let opened = self.openings.load(Ordering::Acquire);
+        match self.call(&mut act) {
+            Err(error) if self.open_to_read(&error, opened) => self.call(act),
+            result => result,
+        }
+    }
+
+    /// Opens the engine again for readers, after one of them got this error in its `opened`-th opening. Whether it is
+    /// open now.
+    fn open_to_read(&self, error: &KvError, opened: u64) -> bool {
+        // redb says so of everything behind the failure.
+        if !matches!(error, KvError::NoSpace { .. } | KvError::ReadOnly { .. }) {
+            return false;
+        }
+        let mut redo = self.redo.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.openings.load(Ordering::Acquire) != opened {
+            return true;
+        }
+        redo.broken |= matches!(error, KvError::NoSpace { .. });
+        if !redo.broken
+            || self.failed.get().is_some()
+            || redo.opened.is_some_and(|at| at.elapsed() < OPEN_EVERY)
+        {
+            return false;
+        }
+        redo.opened = Some(Instant::now());
+        self.give_up_ballast();
+        redo.quiet = true;
+        let over = redo.over();
+        self.open_again(|dir| R::open_quietly(dir).unwrap_or_else(|| R::open(dir)), |_| Ok(over)).is_ok()
+    }
+
+    /// The disk is nearly full: an engine that writes in the background is opened for reading only, while there is still
+    /// room for it to be closed.
+    fn rest(&self, redo: &mut Redo) -> Result<(), KvError> {
+        let Some(room) = &self.room else { return Ok(()) };
+        if redo.quiet || redo.broken || !self.call(|open| Ok(open.raw.writes_by_itself()))? {
+            return Ok(());
+        }
+        if !room.has_left() {
+            room.give_up_ballast();
+        }
+        redo.quiet = true;
+        redo.broken = true;
+        let over = redo.over();
+        self.open_again(|dir| R::open_quietly(dir).unwrap_or_else(|| R::open(dir)), |_| Ok(over))
+    }
+
+    /// Opens the engine again; `prepare` answers what is to lie over it.
+    fn open_again(
+        &self,
+        open_raw: impl FnOnce(&Path) -> Result<R, KvError>,
+        prepare: impl FnOnce(&R) -> Result<BTreeMap<Vec<u8>, Option<Bytes>>, KvError>,
+    ) -> Result<(), KvError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // Its files belong to one handle at a time.
+        drop(open.take());
+        *open = Some(guard(&self.dir, || {
+            let raw = open_raw(&self.dir)?;
+            let over = prepare(&raw)?;
+            Ok(Open { raw, over })
+        })?);
+        self.openings.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    fn give_up_ballast(&self) {
+        if let Some(room) = &self.room {
+            room.give_up_ballast();
+        }
+    }
+
+    /// Applies a batch. When that fails, some of its rows may be there; so it counts as committed from then on, and the
+    /// engine as damaged until it was applied anew.
+    fn apply(&self, writes: Writes, bytes: usize, redo: &mut Redo) -> Result<(), KvError> {
+        let applied = self.call(|open| open.raw.apply(writes.clone()));
+        if let Err(KvError::TooLarge { .. } | KvError::Low { .. }) = &applied {
+            return applied;
+        }
+        redo.batches.push(writes);
+        redo.bytes += bytes;
+        if applied.is_err() {
+            self.give_up_ballast();
+            files::set_torn(&self.dir)?;
+            if let Some(open) = self.open.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                // Readers see all of it.
+                open.over = redo.over();
+            }
+        }
+        applied
+    }
+
+    fn check_room(&self, bytes: usize) -> Result<(), KvError> {
+        let low = self.room.as_ref().and_then(|room| room.check(Use::Rows, bytes as u64).err());
+        low.map_or(Ok(()), |low| Err(KvError::Low { low, path: self.dir.display().to_string() }))
     }
 
     /// Calls the engine for a write: after an error other than a full disk no more are taken.
@@ -98,79 +263,36 @@ impl<R: Raw> Tables<R> {
         healed.and_then(|()| act(self, &mut redo)).inspect_err(|error| match error {
             KvError::NoSpace { .. } => redo.broken = true,
             KvError::TooLarge { .. } => {}
+            // That it cannot rest shows when it is read.
+            KvError::Low { .. } => drop(self.rest(&mut redo)),
             other => drop(self.failed.set(other.to_string())),
         })
     }
 
     /// Opens the engine again after it found no space, and gives it what it may have lost.
     fn heal(&self, redo: &mut Redo) -> Result<(), KvError> {
-        let mut raw = self.raw.write().unwrap_or_else(PoisonError::into_inner);
-        // Its files belong to one handle at a time.
-        drop(raw.take());
-        let again = guard(&self.dir, || {
-            let again = R::open(&self.dir)?;
-            redo.batches.iter().try_for_each(|batch| again.apply(batch.clone()))?;
-            again.sync()?;
-            Ok(again)
-        })?;
-        *raw = Some(again);
+        self.check_room(redo.bytes)?;
+        let healed = self.open_again(R::open, |raw| {
+            redo.batches.iter().try_for_each(|batch| raw.apply(batch.clone()))?;
+            raw.sync()?;
+            Ok(BTreeMap::new())
+        });
+        if healed.is_err() {
+            // Not yet, then; readers go on.
+            let over = redo.over();
+            let _ = self.open_again(|dir| R::open_quietly(dir).unwrap_or_else(|| R::open(dir)), |_| Ok(over));
+        }
+        healed?;
+        files::clear_torn(&self.dir)?;
         *redo = Redo::default();
         Ok(())
     }
 
     fn sync_now(&self, redo: &mut Redo) -> Result<(), KvError> {
-        self.call(R::sync)?;
+        self.call(|open| open.raw.sync())?;
         *redo = Redo::default();
         Ok(())
     }
-}
-
-/// Checks magic and schema versions; writes them into a fresh database that is empty.
-fn check_header<R: Raw>(raw: &R, dir: &Path, fresh: bool) -> Result<(), KvError> {
-    let magic = raw.get(MAGIC_KEY)?;
-    let mut found: Vec<(u8, u16)> = Vec::new();
-    raw.scan(Bound::Included(vec![HEADER]), &mut |key, value| {
-        if let ([HEADER, table], Ok(version)) = (key, <[u8; 2]>::try_from(&value[..])) {
-            found.push((*table, u16::from_be_bytes(version)));
-        }
-        true
-    })?;
-    let mut empty = true;
-    if magic.is_none() {
-        raw.scan(Bound::Unbounded, &mut |_, _| {
-            empty = false;
-            false
-        })?;
-        if empty {
-            if !fresh {
-                let detail = format!("{}: all rows are lost", dir.display());
-                return Err(KvError::Corrupt { detail });
-            }
-            let versions = Table::ALL.iter().map(|table| {
-                let version = table.schema().to_be_bytes();
-                (vec![HEADER, *table as u8], Some(Bytes::copy_from_slice(&version)))
-            });
-            let magic = (MAGIC_KEY.to_vec(), Some(Bytes::from_static(files::MAGIC.as_bytes())));
-            return raw.apply(versions.chain([magic]).collect());
-        }
-        if !fresh {
-            // The mark says that it was there.
-            let detail = format!("{}: the header is lost", dir.display());
-            return Err(KvError::Corrupt { detail });
-        }
-    }
-    if magic.is_none_or(|magic| magic != files::MAGIC) {
-        return Err(KvError::Foreign { path: dir.display().to_string() });
-    }
-    let want: Vec<(u8, u16)> = Table::ALL.iter().map(|table| (*table as u8, table.schema())).collect();
-    let version = |all: &[(u8, u16)], table| all.iter().find(|(t, _)| *t == table).map_or(0, |(_, v)| *v);
-    for (table, _) in found.iter().chain(&want) {
-        let (found, want) = (version(&found, *table), version(&want, *table));
-        if found != want {
-            return Err(KvError::Schema { table: *table, found, want });
-        }
-    }
-    Ok(())
 }
 
 impl<R: Raw> KvBackend for Tables<R> {
@@ -179,7 +301,7 @@ impl<R: Raw> KvBackend for Tables<R> {
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        self.call(|raw| raw.get(&full_key(table, key)))
+        self.read(|open| open.get(&full_key(table, key)))
     }
 
     fn scan(
@@ -198,8 +320,9 @@ impl<R: Raw> KvBackend for Tables<R> {
         let prefix = full_key(table, prefix);
         let mut rows = Vec::new();
         if limit > 0 {
-            self.call(|raw| {
-                raw.scan(start, &mut |key, value| {
+            self.read(|open| {
+                rows.clear();
+                open.scan(start.clone(), &mut |key, value| {
                     if !key.starts_with(&prefix) {
                         return false;
                     }
@@ -220,12 +343,14 @@ impl<R: Raw> KvBackend for Tables<R> {
             writes.map(|(table, key, value)| (full_key(table, &key), value)).collect();
         let writes: Writes = writes.into_iter().collect();
         self.write(|tables, redo| {
-            tables.call(|raw| raw.apply(writes.clone()))?;
-            redo.batches.push(writes);
-            redo.bytes += bytes;
+            tables.check_room(bytes)?;
+            tables.apply(writes, bytes, redo)?;
             if redo.bytes > MAX_REDO { tables.sync_now(redo) } else { Ok(()) }
         })?;
         self.commits.fetch_add(1, Ordering::Relaxed);
+        if let Some(room) = &self.room {
+            room.restore_ballast();
+        }
         Ok(())
     }
 
@@ -237,7 +362,7 @@ impl<R: Raw> KvBackend for Tables<R> {
 
     fn stats(&self) -> KvStats {
         KvStats {
-            disk_bytes: self.call(|raw| Ok(raw.disk_bytes())).unwrap_or(0),
+            disk_bytes: self.call(|open| Ok(open.raw.disk_bytes())).unwrap_or(0),
             commits: self.commits.load(Ordering::Relaxed),
             syncs: self.syncs.load(Ordering::Relaxed),
         }

@@ -6,4 +6,6 @@ mod damage;
 mod disk;
 mod engines;
 mod files;
+mod full_disk;
 mod mem_crash;
+mod small_disk;
