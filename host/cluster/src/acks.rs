@@ -28,12 +28,14 @@ impl Cluster {
             return;
         }
         state.acks_heard = Some(now);
+        let Some(from) = state.hello.as_ref().map(|hello| hello.origin) else { return };
+        self.settle_by(link, from.node, &acks);
         // A peer says what it has received itself, and may pass on what others have. It says nothing of us.
         let own = self.identity.node;
         let acks = acks.into_iter().filter(|(member, _)| member.node != own);
         let acks: Vec<Ack> = acks.map(|(member, vector)| Ack { member, vector }).collect();
         if !acks.is_empty() {
-            fx.push(Effect::Acknowledged { link, acks });
+            fx.push(Effect::Acknowledged { link, from, acks });
         }
     }
 }

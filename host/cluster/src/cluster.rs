@@ -2,6 +2,7 @@
 
 use crate::event::{Effect, Event, LinkId, Millis, PeerView, Report};
 use crate::link::Link;
+use crate::settle::Settling;
 use crate::state::Transfer;
 use crate::sync::Pull;
 use crate::{Config, Identity, PageRequest};
@@ -44,6 +45,8 @@ pub struct Cluster {
     pub(crate) state_reads: BTreeMap<u64, (LinkId, u64)>,
     /// The transfer of state that this node receives.
     pub(crate) transfer: Option<Transfer>,
+    /// What this node waits for, while it holds back what it writes.
+    pub(crate) settling: Option<Settling>,
     last_request: u64,
     timer: Option<Millis>,
 }
@@ -69,6 +72,7 @@ impl Cluster {
             reads: BTreeMap::new(),
             state_reads: BTreeMap::new(),
             transfer: None,
+            settling: None,
             last_request: 0,
             timer: None,
         }
@@ -104,6 +108,8 @@ impl Cluster {
             Event::LogFailed { request, reason } => self.page_failed(request, reason, fx),
             Event::LogBehind { request, batches } => self.log_behind(request, batches, fx),
             Event::Unfinished { state } => self.unfinished(state),
+            Event::Unsettled => self.settling = Some(Settling::default()),
+            Event::Settled { done } => self.settled(done, fx),
             Event::StateRead { request, page } => self.state_read(request, page, fx),
             Event::StateTaken { request, outcome, vector } => {
                 self.set_vector(vector);
@@ -114,6 +120,7 @@ impl Cluster {
             Event::Stop => self.stop(fx),
         }
         self.expire(fx);
+        self.look_whether_settled(fx);
         self.set_timer(fx);
     }
 
@@ -206,6 +213,7 @@ impl Cluster {
             self.pull = None;
         }
         self.transfer_link_lost(link);
+        self.settle_without(link);
         self.serve_waiting(fx);
     }
 

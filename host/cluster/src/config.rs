@@ -42,6 +42,10 @@ pub struct Config {
     /// How long a transfer of state may stand still before it is given up, in milliseconds: a sender that comes back
     /// within that time is gone on with.
     pub transfer_patience_ms: u64,
+    /// How long a node that holds back what it writes, after an old copy was put back, waits among peers that do the same
+    /// before all of them go on, in milliseconds. Longer than a partition usually lasts: a peer that has settled may be
+    /// on its other side.
+    pub settle_patience_ms: u64,
     /// Added to the fanout: how many peers beyond the logarithm of the cluster's size get a push.
     pub fanout_extra: usize,
 }
@@ -58,6 +62,7 @@ impl Default for Config {
             ingest_bytes: 16 * 1024 * 1024,
             backlog_bytes: 8 * 1024 * 1024,
             transfer_patience_ms: 60_000,
+            settle_patience_ms: 60_000,
             fanout_extra: 1,
         }
     }

@@ -123,6 +123,13 @@ pub enum Event {
         /// How far it has come.
         state: TransferState,
     },
+    /// The datastore holds back what is written until it has caught up with a member. Comes right after the start.
+    Unsettled,
+    /// An [`Effect::Settle`] is done.
+    Settled {
+        /// Whether nothing is held back any more. Otherwise it is asked for again.
+        done: bool,
+    },
     /// An [`Effect::ReadState`] is done.
     StateRead {
         /// Its number.
@@ -189,8 +196,10 @@ pub enum Effect {
     },
     /// A peer said what members have received for certain.
     Acknowledged {
-        /// Who said so.
+        /// By which link.
         link: LinkId,
+        /// Who said so: it lives.
+        from: Origin,
         /// What each has received.
         acks: Vec<Ack>,
     },
@@ -212,6 +221,8 @@ pub enum Effect {
     },
     /// A transfer that has begun is given up: batches that it would have brought are to be taken again.
     AbandonTransfer,
+    /// This node has caught up: what is held back may go; answered by [`Event::Settled`].
+    Settle,
     /// Give [`Event::Timer`] at this time. Replaces the time before.
     TimerAt(Millis),
     /// A peer said hello and is one of us.

@@ -22,6 +22,8 @@
 //! what all have (`acks`). Who lacks what the others have forgotten gets a transfer of their state (`state`). Both are
 //! optional messages: they are sent to peers only whose hello says that they understand them.
 //!
+//! After an old copy of its datastore was put back a node holds back what it writes until it has caught up (`settle`).
+//!
 //! # What bounds memory
 //! A node has one page asked for at a time, and asks for the next one when the last was applied. It reads at most one
 //! page per link and a few at once. Pushes to a peer whose transport is behind, and pushes from a peer whose batches we
@@ -39,6 +41,7 @@ mod hello;
 mod link;
 mod push;
 mod serve;
+mod settle;
 mod state;
 mod sync;
 

@@ -92,6 +92,19 @@ pub enum Body {
 }
 
 impl Body {
+    /// Whether another operation on the same value is about the same row and does the same sort of thing to it: of a
+    /// batch's operations at most one is.
+    pub fn same_row(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::MapField { field: a, .. }, Self::MapField { field: b, .. }) => a == b,
+            (Self::SetAdd { element: a, .. }, Self::SetAdd { element: b, .. })
+            | (Self::SetRemove { element: a, .. }, Self::SetRemove { element: b, .. }) => a == b,
+            (Self::ListInsert { id: a, .. }, Self::ListInsert { id: b, .. })
+            | (Self::ListRemove { id: a }, Self::ListRemove { id: b }) => a == b,
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        }
+    }
+
     /// The kind of value it is for.
     pub fn kind(&self) -> Kind {
         match self {

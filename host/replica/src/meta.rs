@@ -56,6 +56,20 @@ pub(crate) struct Meta {
     /// Origins from which nothing is taken: node id, epoch and nonce, with slashes between.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<String>,
+    /// The data may be older than what this node has acknowledged: until it has caught up with another member, what is
+    /// written here is held back.
+    #[serde(default)]
+    pub unsettled: bool,
+}
+
+/// Why a new epoch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NewEpoch {
+    /// The reason, for people.
+    pub reason: &'static str,
+    /// Whether the data may be older than what this node has acknowledged. Not after a power cut: only what survives
+    /// one is acknowledged.
+    pub older: bool,
 }
 
 /// What every schema's file says, whatever else is in it.
@@ -129,6 +143,7 @@ impl Meta {
             restored: false,
             duplicate_origin: false,
             quarantined: Vec::new(),
+            unsettled: false,
         }
     }
 
@@ -151,7 +166,7 @@ impl Meta {
         facts: &HostFacts,
         durability: Durability,
         cut: Option<&'static str>,
-    ) -> Result<(Self, Option<&'static str>), OpenError> {
+    ) -> Result<(Self, Option<NewEpoch>), OpenError> {
         let Some(old) = previous else { return Ok((Self::begin(node, 0, facts, durability), None)) };
         if old.node != node.to_string() {
             return Err(OpenError::Foreign {
@@ -159,10 +174,11 @@ impl Meta {
                 detail: format!("it belongs to node {}, this is node {node}", old.node),
             });
         }
-        let reason = old.reason_for_new_epoch(log_end, facts).or(cut);
+        let cut = cut.map(|reason| NewEpoch { reason, older: true });
+        let new = old.reason_for_new_epoch(log_end, facts).or(cut);
         // What was written twice stays so; a new origin has not been.
         let quarantined = old.quarantined.clone();
-        let next = match reason {
+        let mut next = match new {
             Some(_) => {
                 Self { quarantined, ..Self::begin(node, old.epoch.saturating_add(1), facts, durability) }
             }
@@ -173,7 +189,8 @@ impl Meta {
                 ..Self::begin(node, old.epoch, facts, durability)
             },
         };
-        Ok((next, reason))
+        next.unsettled = old.unsettled || new.is_some_and(|new| new.older);
+        Ok((next, new))
     }
 
     /// The origins from which nothing is taken.
@@ -205,21 +222,23 @@ impl Meta {
         self.restored || self.boot_id != facts.boot_id || self.disk_id != facts.disk_id
     }
 
-    fn reason_for_new_epoch(&self, log_end: u64, facts: &HostFacts) -> Option<&'static str> {
+    fn reason_for_new_epoch(&self, log_end: u64, facts: &HostFacts) -> Option<NewEpoch> {
+        let older = |reason| Some(NewEpoch { reason, older: true });
+        let cut = |reason| Some(NewEpoch { reason, older: false });
         if self.restored {
-            return Some("the datastore was restored or repaired");
+            return older("the datastore was restored or repaired");
         }
         if self.disk_id != facts.disk_id {
-            return Some("the datastore was copied or moved to another disk");
+            return older("the datastore was copied or moved to another disk");
         }
         match self.clean_end {
             Some(end) if end == log_end => None,
-            Some(_) => Some("the log does not end where it ended at the last stop"),
+            Some(_) => older("the log does not end where it ended at the last stop"),
             None if self.durability == Durability::None.config_name() => {
-                Some("the process ended without a stop, under durability \"none\"")
+                cut("the process ended without a stop, under durability \"none\"")
             }
             None if self.boot_id != facts.boot_id && self.durability != Durability::Fsync.config_name() => {
-                Some("the machine ended without a stop, so the last moments may be lost")
+                cut("the machine ended without a stop, so the last moments may be lost")
             }
             None => None,
         }
@@ -302,9 +321,18 @@ mod tests {
         let (same, reason) =
             Meta::next(Some(&old), node, 10, &facts("boot", "disk"), Durability::Fsync, None).unwrap();
         assert_eq!((same.epoch, same.origin(node).unwrap().nonce, reason), (4, 42, None));
+        assert!(!same.unsettled);
         let (new, _) =
             Meta::next(Some(&old), node, 10, &facts("boot", "disk2"), Durability::Fsync, None).unwrap();
         assert_eq!((new.epoch, new.origin(node).unwrap().nonce), (5, 7));
+        assert!(new.unsettled, "a copy may be older than what was acknowledged");
+        let (again, _) =
+            Meta::next(Some(&new), node, 10, &facts("boot", "disk2"), Durability::Fsync, None).unwrap();
+        assert!(again.unsettled, "a restart changes nothing about that");
+        let cut = Meta { durability: "interval".to_string(), ..old.clone() };
+        let (cut, new) =
+            Meta::next(Some(&cut), node, 10, &facts("boot2", "disk"), Durability::Fsync, None).unwrap();
+        assert!(new.is_some() && !cut.unsettled, "only what survives a power cut is acknowledged");
         let other =
             Meta::next(Some(&old), NodeId([2; 32]), 10, &facts("boot", "disk"), Durability::Fsync, None);
         assert!(matches!(other, Err(OpenError::Foreign { .. })));

@@ -67,6 +67,7 @@ pub(crate) fn innocent(found: Meta, facts: &HostFacts) -> Meta {
         durability: Durability::Fsync.config_name().to_string(),
         clean_end: None,
         restored: false,
+        unsettled: false,
         ..found
     }
 }

@@ -65,9 +65,10 @@ impl World<'_> {
                 let acks = acks.into_iter().map(|ack| (ack.member, ack.vector)).collect();
                 self.send(node, link, &Message::Acks(acks));
             }
-            Effect::Acknowledged { acks, .. } => {
+            Effect::Acknowledged { from, acks, .. } => {
                 let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
                 if let Some(life) = self.life(node, life) {
+                    life.core.heard_of(from, wall);
                     life.core.acknowledged(&acks, wall);
                 }
             }
@@ -80,6 +81,7 @@ impl World<'_> {
                 }
             }
             Effect::TakeState { request, page, .. } => self.enqueue(node, Job::State(request, page)),
+            Effect::Settle => self.enqueue(node, Job::Settle),
             Effect::AbandonTransfer => {
                 if let Some(life) = self.life(node, life) {
                     life.core.abandon_transfer();
@@ -258,7 +260,8 @@ impl World<'_> {
         self.oracle.wall(node, wall);
         let state = |result| matches!(result, &Ok(Response::Transferred(ref done)) if done.next.is_none());
         let moved = outcome.results.iter().any(state);
-        for applied in &outcome.applied {
+        for applied in outcome.applied.iter().filter(|applied| applied.for_peers) {
+            self.oracle.let_go(applied.dot);
             if moved {
                 self.oracle.payload(node, applied.dot, &applied.bytes);
             } else {
@@ -278,17 +281,21 @@ impl World<'_> {
         if let Some(last) = outcome.applied.last().filter(|applied| !applied.remote && !pages) {
             self.inspect_written(node, &last.bytes);
         }
+        let held = outcome.applied.iter().filter(|applied| !applied.for_peers && !applied.remote);
+        let held: Vec<numax_crdt::Dot> = held.map(|applied| applied.dot).collect();
         let Some(life) = self.life(node, number) else { return };
         let position = life.core.position();
         let mut failed = Vec::new();
-        let batches = outcome.applied.into_iter().map(|applied| (applied.position, Waiting::Batch(applied)));
+        let free = outcome.applied.into_iter().filter(|applied| applied.for_peers);
+        let batches = free.map(|applied| (applied.position, Waiting::Batch(applied)));
         life.waiting.extend(batches);
-        let mut turns = Vec::new();
+        let (mut turns, mut settled) = (Vec::new(), None);
         for (job, result) in jobs.into_iter().zip(outcome.results) {
             match (job, result) {
                 (Job::Turn(turn, _), Ok(Response::Committed(ticket))) => {
                     turns.extend(ticket.dot.map(|dot| (turn, dot)));
-                    life.waiting.push_back((position, Waiting::Answer(ticket.dot)));
+                    let free = ticket.dot.filter(|dot| !held.contains(dot));
+                    life.waiting.push_back((position, Waiting::Answer(free)));
                 }
                 (Job::Ingest(request, _), Ok(Response::Ingested(ingested))) => {
                     let count = |count: usize| count as u64;
@@ -304,6 +311,8 @@ impl World<'_> {
                 (Job::State(request, _), Ok(Response::Transferred(done))) => {
                     life.waiting.push_back((position, Waiting::State(request, done.next)));
                 }
+                (Job::Settle, Ok(Response::Settled)) => settled = Some(true),
+                (Job::Settle, Err(_)) => settled = Some(false),
                 (Job::Ingest(request, _), Err(error)) => failed.push((request, false, error.to_string())),
                 (Job::State(request, _), Err(error)) => failed.push((request, true, error.to_string())),
                 // Not committed: the guest is told, and nothing of it may be there.
@@ -315,7 +324,12 @@ impl World<'_> {
             }
         }
         for (turn, dot) in turns {
-            self.oracle.committed(turn, dot);
+            if held.contains(&dot) {
+                self.stats.held += 1;
+                self.oracle.held(turn, dot);
+            } else {
+                self.oracle.committed(turn, dot);
+            }
         }
         self.sync_soon(node, number);
         self.release(node);
@@ -329,6 +343,12 @@ impl World<'_> {
                 true => Event::StateTaken { request, outcome: Err(error), vector },
             };
             self.step(node, event);
+        }
+        match (settled, self.life(node, number).map(|life| life.core.is_unsettled())) {
+            // There was more than goes into one group.
+            (Some(true), Some(true)) => self.enqueue(node, Job::Settle),
+            (Some(done), _) => self.step(node, Event::Settled { done }),
+            (None, _) => {}
         }
         self.inspect_queues(node);
         self.inspect_health(node);

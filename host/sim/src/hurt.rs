@@ -1,6 +1,6 @@
 //! What the plan says happens, and what goes wrong with it.
 
-use crate::node::Storage;
+use crate::node::{Node, Storage};
 use crate::plan::{Crash, Step};
 use crate::world::{What, World};
 use numax_crdt::VersionVector;
@@ -150,7 +150,8 @@ impl World<'_> {
 
     fn copy(&mut self, node: usize) {
         let promised = self.promised(node);
-        if let Some(machine) = self.nodes.get_mut(node).filter(|machine| machine.life.is_some()) {
+        let able = |machine: &&mut Node| machine.life.is_some() && !machine.holds_back();
+        if let Some(machine) = self.nodes.get_mut(node).filter(able) {
             machine.copy = Some((machine.storage.copy(), promised));
         }
     }
@@ -169,8 +170,8 @@ impl World<'_> {
     /// Makes a node another's clone.
     fn clone_of(&mut self, node: usize, of: usize) {
         let promised = self.promised(of);
-        let Some(original) = self.nodes.get(of).filter(|original| original.lives > 0 && !original.gone)
-        else {
+        let able = |original: &&Node| original.lives > 0 && !original.gone && !original.holds_back();
+        let Some(original) = self.nodes.get(of).filter(able) else {
             return;
         };
         let (copy, id, identity) = (original.storage.copy(), original.id, original.identity());

@@ -127,8 +127,8 @@ impl World<'_> {
     /// A reader sees what all batches make of everything that this node has applied.
     fn inspect_rows(&mut self, node: usize) {
         let Some(life) = self.nodes.get(node).and_then(|node| node.life.as_ref()) else { return };
-        // While state is being taken over, rows are ahead of the vector.
-        if life.core.transfer_state().is_some() {
+        // While state is being taken over, or batches are held back, rows are ahead of the vector.
+        if life.core.transfer_state().is_some() || life.core.held_back() > 0 {
             return;
         }
         let want: &Visible = &self.oracle.visible(life.core.vector());
@@ -154,7 +154,10 @@ impl World<'_> {
     /// Whether all nodes run and have applied the same, with nothing under way.
     pub(crate) fn agree(&self) -> bool {
         let mut vectors = self.nodes.iter().filter(|node| !node.gone).map(|node| {
-            let life = node.life.as_ref().filter(|life| life.queue.is_empty() && life.waiting.is_empty())?;
+            let idle = |life: &&crate::node::Life| {
+                life.queue.is_empty() && life.waiting.is_empty() && life.core.held_back() == 0
+            };
+            let life = node.life.as_ref().filter(idle)?;
             Some(life.core.vector())
         });
         let first = vectors.next().flatten();

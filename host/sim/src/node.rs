@@ -107,6 +107,8 @@ pub enum Job {
     Ingest(u64, Vec<bytes::Bytes>),
     /// Take a page of a peer's state; answer to this request of the cluster.
     State(u64, bytes::Bytes),
+    /// Settle what is held back.
+    Settle,
 }
 
 impl Job {
@@ -116,6 +118,7 @@ impl Job {
             Self::Turn(_, batch) => Request::Commit(batch.clone()),
             Self::Ingest(_, batches) => Request::Ingest(batches.clone()),
             Self::State(_, page) => Request::Transfer(page.clone()),
+            Self::Settle => Request::Settle,
         }
     }
 }
@@ -200,6 +203,7 @@ pub struct Node {
     pub copy: Option<(Storage, numax_crdt::VersionVector)>,
     /// What the last process wrote under.
     pub wrote_under: Option<Origin>,
+    holds_back: bool,
 }
 
 impl Node {
@@ -229,6 +233,7 @@ impl Node {
             disk_number: 1,
             copy: None,
             wrote_under: None,
+            holds_back: false,
         }
     }
 
@@ -245,12 +250,20 @@ impl Node {
         (START + now).saturating_add_signed(self.skew)
     }
 
+    /// Whether what its process wrote is held back, or was when it ended. Nobody copies a disk then: both copies would
+    /// let it go, each in its own form.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        self.life.as_ref().map_or(self.holds_back, |life| life.core.held_back() > 0)
+    }
+
     /// Ends the process, if one runs.
     pub fn crash(&mut self, how: Crash) {
         if matches!(how, Crash::Power(_)) {
             self.boots += 1;
             self.may_renew = true;
         }
+        self.holds_back = self.holds_back();
         self.wrote_under = self.life.take().map(|life| life.core.origin());
         self.doom = None;
         self.bad_disk = false;
@@ -270,6 +283,7 @@ impl Node {
         self.may_renew = true;
         self.decay.clear();
         self.must_repair = false;
+        self.holds_back = false;
         self.wrote_under = None;
     }
 

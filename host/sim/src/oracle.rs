@@ -79,6 +79,8 @@ pub struct Oracle {
     turns: BTreeMap<u64, Turn>,
     /// The turn behind a dot, for turns whose commit was answered.
     by_dot: BTreeMap<Dot, u64>,
+    /// The same for turns whose batch is held back.
+    held: BTreeMap<Dot, u64>,
     /// Dots that must be everywhere in the end.
     required: BTreeSet<Dot>,
     payloads: BTreeMap<Dot, u64>,
@@ -111,6 +113,19 @@ impl Oracle {
     /// A turn's commit was answered: it has its dot.
     pub fn committed(&mut self, turn: u64, dot: Dot) {
         self.by_dot.insert(dot, turn);
+    }
+
+    /// A turn's commit was answered, and the batch is held back: it has its dot when it is let go.
+    pub fn held(&mut self, turn: u64, dot: Dot) {
+        self.held.insert(dot, turn);
+    }
+
+    /// A batch goes to others. If it was held back, it must be everywhere from now on.
+    pub fn let_go(&mut self, dot: Dot) {
+        if let Some(turn) = self.held.remove(&dot) {
+            self.committed(turn, dot);
+            self.acknowledged(dot);
+        }
     }
 
     /// A turn was acknowledged: output that depends on it may have left.

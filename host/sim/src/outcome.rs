@@ -26,6 +26,8 @@ pub struct Stats {
     pub epochs: u64,
     /// Transfers of state that came to an end.
     pub transfers: u64,
+    /// Turns whose batch was held back for a while.
+    pub held: u64,
     /// Segments of logs and tombstones that were forgotten.
     pub forgotten: u64,
     /// Frames lost, doubled, out of order, connections broken.
@@ -49,6 +51,7 @@ impl Stats {
         self.crashes += other.crashes;
         self.epochs += other.epochs;
         self.transfers += other.transfers;
+        self.held += other.held;
         self.forgotten += other.forgotten;
         self.net_faults += other.net_faults;
         self.other_faults += other.other_faults;
@@ -69,7 +72,8 @@ impl fmt::Display for Stats {
         write!(
             f,
             "{} operations in {} turns ({} acknowledged), {} batches applied, {} frames, {}.{} simulated hours, {} faults \
-             ({} crashes, {} new epochs, {} repairs), {} state transfers, {} segments and tombstones forgotten",
+             ({} crashes, {} new epochs, {} repairs), {} state transfers, {} turns held back, {} segments and tombstones \
+             forgotten",
             self.operations,
             self.turns,
             self.acknowledged,
@@ -82,6 +86,7 @@ impl fmt::Display for Stats {
             self.epochs,
             self.repairs,
             self.transfers,
+            self.held,
             self.forgotten,
         )
     }

@@ -298,10 +298,14 @@ impl<'a> World<'a> {
             let origin = life.core.origin();
             self.oracle.unwritten(node, &origin, vector.get(&origin));
         }
+        let unsettled = life.core.is_unsettled();
         self.inspect_start(node, &vector);
         self.step(node, Event::Start { vector });
         if let Some(state) = unfinished {
             self.step(node, Event::Unfinished { state });
+        }
+        if unsettled {
+            self.step(node, Event::Unsettled);
         }
         let (sync, flush, look) =
             (self.soon(node, 1, 100), self.soon(node, 1, 1_500), self.soon(node, 1, 3_000));

@@ -8,4 +8,5 @@ mod node;
 mod pages;
 mod pushes;
 mod rounds;
+mod settle;
 mod state;

@@ -1,6 +1,6 @@
 //! Acknowledgements and transfers of state.
 
-use crate::node::{Node, batch, closed, hello, sent, vector};
+use crate::node::{Node, batch, closed, hello, origin, sent, vector};
 use bytes::Bytes;
 use numax_cluster::{
     Ack, Config, Effect, Event, LinkId, Millis, PageRequest, Report, SentPage, TransferState,
@@ -89,12 +89,12 @@ fn acknowledgements_go_with_rounds_to_those_who_understand_them() {
 fn what_peers_acknowledge_is_handed_on_but_not_too_often_and_not_about_oneself() {
     let mut node = Node::new(1, Config::default());
     ready(&mut node, 1, 2, &[]);
-    let origins: Vec<_> = (1..4).map(crate::node::origin).collect();
+    let origins: Vec<_> = (1..4).map(origin).collect();
     let acks = Message::Acks(origins.iter().map(|origin| (*origin, vector(&[(2, 3)]))).collect());
     let effects = node.frame(1, acks.clone());
     let want: Vec<Ack> =
         origins[1..].iter().map(|origin| Ack { member: *origin, vector: vector(&[(2, 3)]) }).collect();
-    assert_eq!(effects, [Effect::Acknowledged { link: LinkId(1), acks: want }]);
+    assert_eq!(effects, [Effect::Acknowledged { link: LinkId(1), from: origin(2), acks: want }]);
     assert!(node.frame(1, acks.clone()).is_empty(), "at once again");
     node.now = Millis(500);
     assert_eq!(node.frame(1, acks).len(), 1);

@@ -181,6 +181,49 @@ pub(super) fn absent(
     Ok(Some(Written { was_live: ours.value.is_some(), is_live: false }))
 }
 
+/// When a held-back write is to be stamped, if it is still what the cell holds; see
+/// [`settled`](super::OpApplier::settled).
+pub(super) fn settled(
+    kind: Kind,
+    rows: &dyn Rows,
+    sub: &[u8],
+    dot: Dot,
+    value: &Option<Bytes>,
+    hlc: Hlc,
+) -> Result<Option<Hlc>, ApplyError> {
+    let cell = written_by(kind, rows, sub, dot)?;
+    Ok(cell.filter(|cell| cell.value == *value).map(|cell| cell.hlc.max(hlc)))
+}
+
+/// Gives a cell that a held-back batch wrote its new time; without one the write is gone, and so is the cell. Answers
+/// whether a value went.
+pub(super) fn resettle(
+    kind: Kind,
+    rows: &mut dyn Rows,
+    sub: &[u8],
+    dot: Dot,
+    hlc: Option<Hlc>,
+) -> Result<Option<Written>, ApplyError> {
+    let Some(cell) = written_by(kind, &*rows, sub, dot)? else { return Ok(None) };
+    match hlc {
+        Some(hlc) => {
+            rows.put(sub, Cell { hlc, ..cell }.encode())?;
+            Ok(None)
+        }
+        None => {
+            rows.delete(sub)?;
+            Ok(Some(Written { was_live: cell.value.is_some(), is_live: false }))
+        }
+    }
+}
+
+/// The cell, if this batch wrote it.
+fn written_by(kind: Kind, rows: &dyn Rows, sub: &[u8], dot: Dot) -> Result<Option<Cell>, ApplyError> {
+    let Some(cell) = Cell::read(kind, rows, sub)? else { return Ok(None) };
+    let writer = Dot { origin: rows.origin(cell.number)?, seq: cell.seq };
+    Ok((writer == dot).then_some(cell))
+}
+
 /// The removal that a cell without a value remembers.
 pub(super) fn tombstone(kind: Kind, rows: &dyn Rows, row: &Bytes) -> Result<Option<Removal>, ApplyError> {
     let cell = Cell::decode(kind, row.clone())?;

@@ -111,6 +111,30 @@ impl OpApplier for LwwMap {
         Ok(written.was_live)
     }
 
+    fn settled(&self, rows: &dyn Rows, dot: Dot, op: &Body, hlc: Hlc) -> Result<Option<Body>, ApplyError> {
+        let Body::MapField { field, value, .. } = op else { return Err(wrong_kind(KIND, op)) };
+        let hlc = cell::settled(KIND, rows, &entry(field), dot, value, hlc)?;
+        Ok(hlc.map(|hlc| Body::MapField { field: field.clone(), hlc, value: value.clone() }))
+    }
+
+    fn resettle(
+        &self,
+        rows: &mut dyn Rows,
+        dot: Dot,
+        before: &Body,
+        after: Option<&Body>,
+    ) -> Result<bool, ApplyError> {
+        let Body::MapField { field, .. } = before else { return Err(wrong_kind(KIND, before)) };
+        let hlc = match after {
+            Some(Body::MapField { hlc, .. }) => Some(*hlc),
+            Some(other) => return Err(wrong_kind(KIND, other)),
+            None => None,
+        };
+        let Some(written) = cell::resettle(KIND, rows, &entry(field), dot, hlc)? else { return Ok(false) };
+        recount(KIND, rows, written.was_live, written.is_live)?;
+        Ok(written.was_live)
+    }
+
     fn tombstone(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<Removal>, ApplyError> {
         if sub == HEAD { Ok(None) } else { cell::tombstone(KIND, rows, row) }
     }

@@ -96,6 +96,27 @@ impl OpApplier for LwwRegister {
         Ok(cell::absent(KIND, rows, sub, row, known)?.is_some_and(|cell| cell.was_live))
     }
 
+    fn settled(&self, rows: &dyn Rows, dot: Dot, op: &Body, hlc: Hlc) -> Result<Option<Body>, ApplyError> {
+        let Body::Register { value, .. } = op else { return Err(wrong_kind(KIND, op)) };
+        let hlc = cell::settled(KIND, rows, HEAD, dot, value, hlc)?;
+        Ok(hlc.map(|hlc| Body::Register { hlc, value: value.clone() }))
+    }
+
+    fn resettle(
+        &self,
+        rows: &mut dyn Rows,
+        dot: Dot,
+        _before: &Body,
+        after: Option<&Body>,
+    ) -> Result<bool, ApplyError> {
+        let hlc = match after {
+            Some(Body::Register { hlc, .. }) => Some(*hlc),
+            Some(other) => return Err(wrong_kind(KIND, other)),
+            None => None,
+        };
+        Ok(cell::resettle(KIND, rows, HEAD, dot, hlc)?.is_some_and(|cell| cell.was_live))
+    }
+
     fn tombstone(&self, rows: &dyn Rows, _sub: &[u8], row: &Bytes) -> Result<Option<Removal>, ApplyError> {
         cell::tombstone(KIND, rows, row)
     }

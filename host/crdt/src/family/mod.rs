@@ -165,6 +165,34 @@ pub trait OpApplier: Send + Sync {
         Ok(false)
     }
 
+    /// What an operation of a batch that was held back is to say, when its writer has caught up and nobody else has
+    /// seen the batch: something that means the same on every replica, whatever each of them has forgotten. `hlc` is
+    /// later than everything that others may have forgotten. None when the operation says nothing any more, because
+    /// something later took its place.
+    ///
+    /// # Errors
+    /// When rows cannot be read or are damaged.
+    fn settled(&self, rows: &dyn Rows, dot: Dot, op: &Body, hlc: Hlc) -> Result<Option<Body>, ApplyError> {
+        let _ = (rows, dot, hlc);
+        Ok(Some(op.clone()))
+    }
+
+    /// Changes rows that include the operation `before` of the batch `dot` into those that include `after` in its
+    /// place; see [`settled`](Self::settled). Answers whether a reader sees a difference.
+    ///
+    /// # Errors
+    /// When rows cannot be read or written, or are damaged. Rows may then be half written: the caller drops them.
+    fn resettle(
+        &self,
+        rows: &mut dyn Rows,
+        dot: Dot,
+        before: &Body,
+        after: Option<&Body>,
+    ) -> Result<bool, ApplyError> {
+        let _ = (rows, dot, before, after);
+        Ok(false)
+    }
+
     /// The removal that a row remembers, if the row is there for nothing else: a tombstone.
     ///
     /// # Errors

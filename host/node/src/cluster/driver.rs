@@ -64,6 +64,9 @@ impl Driver {
         if let Some(state) = self.replica.transfer_state() {
             self.step(Event::Unfinished { state }, &results);
         }
+        if self.replica.is_unsettled() {
+            self.step(Event::Unsettled, &results);
+        }
         loop {
             self.tell_backlog(&results);
             let timer = self.until_timer();
@@ -129,6 +132,7 @@ impl Driver {
             Done::Ingested { request, outcome } => {
                 Event::Ingested { request, outcome, vector: self.replica.vector() }
             }
+            Done::Settled { done } => Event::Settled { done },
             Done::Page { request, batches, next } => Event::LogPage { request, batches, next },
             Done::Unreadable { request, reason } => Event::LogFailed { request, reason },
             Done::Behind { request, batches } => Event::LogBehind { request, batches },
@@ -182,7 +186,11 @@ impl Driver {
                 let message = Message::Acks(acks.map(|ack| (ack.member, ack.vector)).collect());
                 self.carry_out(Effect::Send { link, message }, results);
             }
-            Effect::Acknowledged { acks, .. } => self.replica.acknowledged(&acks),
+            Effect::Acknowledged { from, acks, .. } => {
+                self.replica.heard_of(from);
+                self.replica.acknowledged(&acks);
+            }
+            Effect::Settle => work::settle(&self.replica, results),
             Effect::ReadState { request, page } => work::read_state(&self.replica, results, request, page),
             Effect::TakeState { request, link: _, page } => {
                 work::take_state(&self.replica, results, request, page);
@@ -268,7 +276,11 @@ fn view(peer: numax_cluster::PeerView) -> PeerView {
 /// Takes what else has been applied by now, so that a busy replica costs few steps.
 fn drain(first: Arc<Applied>, feed: &mut Feed<Arc<Applied>>) -> Vec<(Dot, Bytes)> {
     let mut batches = Vec::new();
-    let mut push = |applied: &Applied| batches.push((applied.dot, applied.bytes.clone()));
+    let mut push = |applied: &Applied| {
+        if applied.for_peers {
+            batches.push((applied.dot, applied.bytes.clone()));
+        }
+    };
     push(&first);
     for _ in 1..APPLIED_AT_ONCE {
         match feed.try_recv() {

@@ -14,6 +14,7 @@ pub(super) enum Done {
     Unreadable { request: u64, reason: String },
     Behind { request: u64, batches: Vec<Bytes> },
     StateRead { request: u64, page: Result<SentPage, String> },
+    Settled { done: bool },
     StateTaken { request: u64, outcome: Result<Option<TransferState>, String> },
 }
 
@@ -69,6 +70,18 @@ pub(super) fn read_state(replica: &Replica, results: &Results, request: u64, pag
     tokio::task::spawn_blocking(move || {
         let page = replica.transfer_page(&page).map_err(|error| error.to_string());
         let _ = results.send(Done::StateRead { request, page });
+    });
+}
+
+/// Settles what is held back.
+pub(super) fn settle(replica: &Replica, results: &Results) {
+    let (replica, results) = (replica.clone(), results.clone());
+    tokio::spawn(async move {
+        let done = replica.settle().await;
+        if let Err(error) = &done {
+            tracing::warn!(%error, "what is held back cannot be settled yet; it is tried again");
+        }
+        let _ = results.send(Done::Settled { done: done.is_ok() });
     });
 }
 

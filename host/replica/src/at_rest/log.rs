@@ -89,7 +89,8 @@ impl LogAtRest {
     ) -> Result<(), E> {
         let mut failed = None;
         self.reader.read(from.unwrap_or(self.start().0), |end, record| {
-            let log::Record { batch, remote, local, page } = record;
+            // What was held back comes again when it is settled, in the form in which it counts.
+            let log::Record { batch, remote, local, page, held: _ } = record;
             match visit(LogRecord { end, batch, remote, local, page }) {
                 Ok(go_on) => go_on,
                 Err(error) => {

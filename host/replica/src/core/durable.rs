@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use numax_crdt::VersionVector;
 
-use super::{Core, Tip, notes, notes::Notes, replay::Replay};
+use super::{Core, Tip, held::Held, notes, notes::Notes, replay::Replay};
 use crate::{
     config::Durability,
     error::CoreError,
@@ -51,7 +51,7 @@ impl Core {
             return;
         }
         match self.rows_at(synced) {
-            Ok((tip, earlier)) => {
+            Ok((tip, held, earlier)) => {
                 tracing::warn!(
                     bytes = self.log.end() - synced,
                     "what was written and not synced is not shown any more; it may be there again after a restart"
@@ -60,6 +60,7 @@ impl Core {
                 self.shared.take_back(earlier.into_state(), synced);
                 self.flush.give_up();
                 self.tip = tip;
+                self.held = held;
             }
             // Then what was seen stays visible here, and waits in vain to leave.
             Err(error) => tracing::error!(%error, "what was written and not synced cannot be taken back"),
@@ -67,7 +68,7 @@ impl Core {
     }
 
     /// The rows in front of the engine as they were at a log position, and what was known there.
-    fn rows_at(&self, position: u64) -> Result<(Tip, Shared), CoreError> {
+    fn rows_at(&self, position: u64) -> Result<(Tip, Held, Shared), CoreError> {
         // As long as this is held the engine is not written.
         let _side = self.shared.engine_side();
         let engine = self.shared.engine();
@@ -86,6 +87,8 @@ impl Core {
             tip: Tip::of(&notes),
             staging: Staging::default(),
             write_at: usize::MAX,
+            held: Held::load(&*engine, self.config.node)?,
+            settled_at: 0,
         };
         let mut result = Ok(());
         self.log.reader().read(from, |end, record| {
@@ -95,8 +98,10 @@ impl Core {
             end < position && result.is_ok()
         })?;
         result?;
-        let tip = replay.tip;
+        let (tip, held) = (replay.tip, replay.held);
         let shared = Arc::into_inner(shared);
-        shared.map(|shared| (tip, shared)).ok_or_else(|| CoreError::Invalid("rows are in use".to_string()))
+        shared
+            .map(|shared| (tip, held, shared))
+            .ok_or_else(|| CoreError::Invalid("rows are in use".to_string()))
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use numax_crdt::{ApplyError, CodecError, Dot, Key, Kind, Op, OpKind, Origin, VersionVector, applier};
 
-use super::{CommitTicket, Core, Ingested, Tip};
+use super::{CommitTicket, Core, Ingested, Tip, held::Held};
 use crate::{
     applied::{Applied, Change},
     config::Durability,
@@ -41,6 +41,8 @@ pub enum Request {
     Ingest(Vec<Bytes>),
     /// Merge a page of a peer's state, encoded.
     Transfer(Bytes),
+    /// This node has caught up with a member: settle some of what is held back.
+    Settle,
 }
 
 /// What came of a request.
@@ -54,6 +56,8 @@ pub enum Response {
     Ingested(Ingested),
     /// What became of the page.
     Transferred(Transferred),
+    /// Some was settled; whether there is more, [`Core::is_unsettled`] says.
+    Settled,
 }
 
 /// What came of a group.
@@ -79,6 +83,10 @@ pub(super) struct Group {
     deps: BTreeMap<Origin, u64>,
     /// Vector and transfer before the first page of the group.
     pub before_page: Option<(VersionVector, Place)>,
+    /// What was held back before the group, if it changed that.
+    before_held: Option<Held>,
+    /// Whether it settles what is held back.
+    pub settles: bool,
 }
 
 impl Core {
@@ -112,6 +120,8 @@ impl Core {
             holds: Vec::new(),
             deps: self.tip.deps.clone(),
             before_page: None,
+            before_held: None,
+            settles: false,
         };
         let mut results = Vec::with_capacity(count);
         for request in requests {
@@ -125,7 +135,7 @@ impl Core {
             }
         }
         self.remember();
-        if let Err(error) = self.append(&group.frames)
+        if let Err(error) = self.append(&group.frames, group.settles)
             && !self.config.has_bug(Planted::AnsweredAnyway)
         {
             self.abandon(group);
@@ -148,6 +158,7 @@ impl Core {
                 .map(|(held, ticket)| Response::Compared(held, ticket)),
             Request::Ingest(batches) => self.ingest_all(group, batches, now_ms).map(Response::Ingested),
             Request::Transfer(page) => self.take_page(group, page, now_ms).map(Response::Transferred),
+            Request::Settle => self.settle(group, now_ms).map(|()| Response::Settled),
         };
         match outcome {
             Ok(response) => Ok(Ok(response)),
@@ -186,11 +197,16 @@ impl Core {
         }
     }
 
-    fn append(&mut self, frames: &Frames) -> Result<(), LogError> {
+    /// Writes a group to the log. What `settles` is synced at every durability: a power cut that took it back, when it
+    /// had left, would have it written anew under the same dots.
+    fn append(&mut self, frames: &Frames, settles: bool) -> Result<(), LogError> {
         if frames.is_empty() {
             return Ok(());
         }
         self.log.append(frames, self.config.durability == Durability::None)?;
+        if settles {
+            self.log.sync_now()?;
+        }
         self.expose();
         Ok(())
     }
@@ -199,6 +215,9 @@ impl Core {
     fn abandon(&mut self, group: Group) {
         self.staging.clear();
         self.tip.deps = group.deps;
+        if let Some(held) = group.before_held {
+            self.held = held;
+        }
         if let Some((vector, place)) = group.before_page {
             self.tip.vector = vector;
             self.tip.place = place;
@@ -214,6 +233,9 @@ impl Core {
 
     /// Makes a group visible that is in the log.
     fn publish(&mut self, group: Group) -> Vec<Arc<Applied>> {
+        if group.settles {
+            self.settled();
+        }
         if group.frames.is_empty() {
             self.staging.clear();
             return Vec::new();
@@ -221,7 +243,7 @@ impl Core {
         self.staging.publish(&self.shared, self.log.end());
         let mut vector = self.shared.vector_mut();
         // Of batches in a row from one origin the last says it all.
-        let mut applied = group.applied.iter().peekable();
+        let mut applied = group.applied.iter().filter(|batch| batch.for_peers).peekable();
         while let Some(batch) = applied.next() {
             if applied.peek().is_none_or(|next| next.dot.origin != batch.dot.origin) {
                 vector.set_max(batch.dot.origin, batch.dot.seq);
@@ -231,7 +253,7 @@ impl Core {
             vector.clone_from(&self.tip.vector);
         }
         drop(vector);
-        for batch in &group.applied {
+        for batch in group.applied.iter().filter(|batch| batch.for_peers) {
             self.recent.put(batch.dot, batch.bytes.clone());
         }
         self.log.reuse(group.frames);
@@ -252,6 +274,23 @@ impl Group {
         self.position =
             position.ok_or_else(|| CoreError::Invalid("a record is too large for the log".to_string()))?;
         Ok(self.position)
+    }
+
+    /// Adds the record of a batch that is held back; answers the position behind it.
+    pub(super) fn push_held(
+        &mut self,
+        batch: &[u8],
+        local: &[crate::log::LocalWrite],
+    ) -> Result<u64, CoreError> {
+        let position = self.frames.push_held(batch, local);
+        self.position =
+            position.ok_or_else(|| CoreError::Invalid("a record is too large for the log".to_string()))?;
+        Ok(self.position)
+    }
+
+    /// Keeps what is held back, so that changes of it can be taken back.
+    pub(super) fn keep_held(&mut self, held: &Held) {
+        self.before_held.get_or_insert_with(|| held.clone());
     }
 
     /// Adds the record of a page of transferred state; answers the position behind it.

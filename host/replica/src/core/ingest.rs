@@ -8,6 +8,7 @@ use numax_crdt::{Batch, BatchHeader, Origin};
 use super::{
     Core, group,
     group::Group,
+    held,
     pending::{self, Held},
 };
 use crate::{applied::Applied, error::CoreError, planted::Planted};
@@ -134,9 +135,24 @@ impl Core {
         let report = self.tip.clock.observe(batch.hlc, now_ms, self.config.max_skew_ms);
         self.clocks.remote(dot.origin.node, report);
         let position = group.push(Some(&bytes), true, &[])?;
-        let changes = group::apply_ops(&self.shared, &mut self.staging, dot, &batch.ops)?;
+        let changes = if self.held.contains(dot) {
+            // Written and settled in an earlier life of this datastore, of which it has an older copy.
+            group.keep_held(&self.held);
+            self.held.remove(dot);
+            held::resettle(&self.shared, &mut self.staging, dot, &batch.ops)?
+        } else {
+            group::apply_ops(&self.shared, &mut self.staging, dot, &batch.ops)?
+        };
         self.tip.deps.insert(dot.origin, dot.seq);
-        group.applied.push(Applied { position, dot, bytes, remote: true, writer: None, changes });
+        group.applied.push(Applied {
+            position,
+            dot,
+            bytes,
+            for_peers: true,
+            remote: true,
+            writer: None,
+            changes,
+        });
         out.applied += 1;
         Ok(true)
     }

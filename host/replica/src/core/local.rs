@@ -8,7 +8,7 @@ use numax_crdt::{
     text,
 };
 
-use super::{CommitTicket, Core, group, group::Group};
+use super::{CommitTicket, Core, group, group::Group, held};
 use crate::{
     applied::Applied,
     draft::{LocalBatch, LocalBody, LocalOp, WriterId},
@@ -51,9 +51,10 @@ impl Core {
         for op in batch.ops {
             ops.push(self.resolve(op, hlc)?);
         }
+        let held = self.holds_back();
         let whole = Batch {
             origin: self.origin,
-            seq: self.tip.vector.get(&self.origin) + 1,
+            seq: self.next_seq(),
             deps: self.tip.deps.iter().map(|(origin, seq)| (*origin, *seq)).collect(),
             hlc,
             ops,
@@ -61,17 +62,27 @@ impl Core {
         whole.check_limits().map_err(|limit| invalid(&limit.to_string()))?;
         let bytes = whole.encode();
         let dot = whole.dot();
-        let position = group.push(Some(&bytes), false, &batch.local)?;
+        let position = match held {
+            true => group.push_held(&bytes, &batch.local)?,
+            false => group.push(Some(&bytes), false, &batch.local)?,
+        };
         let changes = group::apply_ops(&self.shared, &mut self.staging, dot, &whole.ops)?;
         self.stage_local(batch.local);
         batch.holds.staged(&self.shared, &mut self.staging);
         group.holds.push(batch.holds);
-        group.advance(&mut self.tip, dot);
-        self.tip.deps.clear();
+        if held {
+            group.keep_held(&self.held);
+            self.held.add(dot);
+            held::keep(&mut self.staging, dot, &bytes);
+        } else {
+            group.advance(&mut self.tip, dot);
+            self.tip.deps.clear();
+        }
         group.applied.push(Applied {
             position,
             dot,
             bytes,
+            for_peers: !held,
             remote: false,
             writer: Some(batch.writer),
             changes,

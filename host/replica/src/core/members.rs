@@ -11,22 +11,44 @@ impl Core {
         self.receipts.durable(self.log.synced(), self.log.end(), &self.tip.vector)
     }
 
+    /// What this node acknowledges. Not more than when the table of members was safe from power cuts the last time:
+    /// with the table it would forget which members had begun anew when it acknowledged this. Nothing before that: never less
+    /// than what it acknowledged before it was started.
+    pub(crate) fn told(&mut self) -> Option<&VersionVector> {
+        if self.members_saved == self.members.changes() {
+            self.acked = Some(self.received().clone());
+        }
+        self.acked.as_ref()
+    }
+
     /// What this node and those it knows of have received for certain, its own first: to be told to others. About
-    /// `max_bytes` of them; the others take turns.
+    /// `max_bytes` of them; of the others it is said only in which epoch they are, and they take turns.
+    ///
+    /// That all epochs are told matters: who learns from this message what a member has received must also learn which
+    /// members were known here by then to have begun anew, because they may not have it any more.
+    ///
+    /// As long as this node has not settled it says nothing of itself: it may lack what it has acknowledged before.
     pub fn acks(&mut self, max_bytes: usize) -> Vec<Ack> {
         /// What an entry of a vector takes at most, about.
         const ENTRY: usize = 64;
-        let own = Ack { member: self.origin, vector: self.received().clone() };
+        let unsettled = self.is_unsettled();
+        let own = self.told().cloned().filter(|_| !unsettled);
+        let own = own.map(|vector| Ack { member: self.origin, vector });
         let others = self.members.acks();
-        let size = |ack: &Ack| (1 + ack.vector.len()) * ENTRY;
-        let mut room = max_bytes.saturating_sub(size(&own));
-        let mut acks = vec![own];
+        let size = |ack: &Ack| ack.vector.len() * ENTRY;
+        let mut room =
+            max_bytes.saturating_sub((others.len() + 1) * ENTRY).saturating_sub(own.as_ref().map_or(0, size));
+        let mut acks = Vec::with_capacity(1 + others.len());
+        acks.extend(own);
         let first = if others.is_empty() { 0 } else { self.ack_turn % others.len() };
+        let mut full = false;
         for ack in others.iter().cycle().skip(first).take(others.len()) {
-            let Some(left) = room.checked_sub(size(ack)) else { break };
-            room = left;
-            acks.push(ack.clone());
-            self.ack_turn = self.ack_turn.wrapping_add(1);
+            let left = room.checked_sub(size(ack)).filter(|_| !full);
+            full = left.is_none();
+            let vector = left.map_or_else(VersionVector::new, |_| ack.vector.clone());
+            acks.push(Ack { member: ack.member, vector });
+            room = left.unwrap_or(room);
+            self.ack_turn = self.ack_turn.wrapping_add(usize::from(!full));
         }
         acks
     }

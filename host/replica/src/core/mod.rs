@@ -10,6 +10,7 @@ mod clocks;
 mod durable;
 pub(crate) mod flush;
 mod group;
+pub(crate) mod held;
 mod ingest;
 mod inspect;
 mod local;
@@ -123,6 +124,9 @@ pub struct Core {
     new_epoch: Option<&'static str>,
     pub(crate) tip: Tip,
     staging: Staging,
+    held: held::Held,
+    /// The position behind the last batch that was settled: before it rows are ahead of the vector.
+    settled_at: u64,
     pending: pending::Pending,
     recent: recent::Recent,
     /// Origins under whose dots two different batches were seen: nothing more is taken from them.
@@ -138,6 +142,8 @@ pub struct Core {
     /// The changes of the member table that the engine has.
     pub(crate) members_saved: u64,
     receipts: Receipts,
+    /// What this node has acknowledged since it was started.
+    acked: Option<VersionVector>,
     /// Whose acknowledgement is passed on next.
     ack_turn: usize,
     pub(crate) collector: Collector,

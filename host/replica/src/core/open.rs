@@ -5,7 +5,8 @@ use std::sync::Arc;
 use numax_store::{Disk, KvBackend};
 
 use super::{
-    Core, QUARANTINE, Tip, flush, notes, notes::Notes, pending::Pending, recent::Recent, replay::Replay,
+    Core, QUARANTINE, Tip, flush, held::Held, notes, notes::Notes, pending::Pending, recent::Recent,
+    replay::Replay,
 };
 use crate::{
     config::CoreConfig,
@@ -60,6 +61,8 @@ impl Core {
             tip: Tip::of(&notes),
             staging: Staging::default(),
             write_at: REPLAY_ROWS,
+            held: Held::load(&*shared.engine(), config.node)?,
+            settled_at: 0,
         };
         let expect = match &previous {
             Some(_) if config.has_bug(Planted::DamageIsTorn) => End::PowerCut,
@@ -70,13 +73,13 @@ impl Core {
             None => End::New,
         };
         let clean = matches!(expect, End::Clean(_));
-        let (log, cut) =
+        let (mut log, cut) =
             log::open(disk.clone(), config.segment_bytes, included, expect, |replayed| match replayed {
                 Replayed::Segment(vector) => replay.segment(&vector),
                 Replayed::Record(end, record) => replay.record(end, record),
             })?;
         let cut = cut.filter(|_| !config.has_bug(Planted::DamageIsTorn));
-        let mut tip = replay.tip;
+        let (mut tip, held, settled_at) = (replay.tip, replay.held, replay.settled_at);
         log.expose(false);
 
         let previous = match previous {
@@ -86,10 +89,12 @@ impl Core {
             }
             other => other,
         };
-        let (mut meta, new_epoch) =
+        let (mut meta, new) =
             Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability, cut)?;
         meta.format = config.schemas.last();
+        meta.unsettled |= !held.is_empty();
         let origin = meta.origin(config.node)?;
+        let new_epoch = new.map(|new| new.reason);
         if let Some(reason) = new_epoch {
             tracing::warn!(reason, epoch = meta.epoch, "the datastore goes on in a new epoch");
         }
@@ -114,12 +119,15 @@ impl Core {
             None => StaticMembers::new(config.node),
             Some((_, bytes)) => StaticMembers::decode(config.node, bytes).map_err(|_| notes::damaged())?,
         };
-        // What was replayed may have been lost again by now, unless all of it is synced.
-        // The same goes for the engine: what the last process wrote there and did not sync is there only until the power
-        // goes. So the log stays as it is until the engine is synced once.
+        // What the last process wrote to the engine and did not sync is there only until the power goes. So the log
+        // stays as it is until the engine is synced once.
         let trusted = clean || config.has_bug(Planted::TrustedEngine);
         let durable = if trusted { included } else { log.first() };
-        let received = if log.synced() == log.end() { tip.vector.clone() } else { Default::default() };
+        // What a node acknowledges never shrinks, so all that is here must be safe before it says anything.
+        if log.synced() < log.end() {
+            log.sync_now()?;
+        }
+        let received = tip.vector.clone();
         shared.vector_mut().clone_from(&tip.vector);
         shared.shows(log.end());
         Ok(Self {
@@ -135,6 +143,8 @@ impl Core {
             new_epoch,
             tip,
             staging: Staging::default(),
+            held,
+            settled_at,
             quarantined,
             duplicate_origin,
             remembered: true,
@@ -143,6 +153,7 @@ impl Core {
             members_saved: members.changes(),
             members: Box::new(members),
             receipts: Receipts::new(received),
+            acked: None,
             ack_turn: 0,
             collector: Collector::default(),
             pictures: Pictures::default(),

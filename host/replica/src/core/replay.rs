@@ -5,7 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use numax_crdt::{Batch, HlcClock, NodeId, Origin, VersionVector};
 
-use super::{Tip, group, notes::Notes};
+use super::{
+    Tip, group,
+    held::{self, Held},
+    notes::Notes,
+};
 use crate::{
     error::CoreError,
     log::Record,
@@ -25,6 +29,10 @@ pub(super) struct Replay<'a> {
     pub(super) staging: Staging,
     /// Rows after which they are written to the engine.
     pub(super) write_at: usize,
+    /// What is held back.
+    pub(super) held: Held,
+    /// The position behind the last batch that was settled.
+    pub(super) settled_at: u64,
 }
 
 impl Replay<'_> {
@@ -57,12 +65,30 @@ impl Replay<'_> {
                 self.tip.clock.observe(batch.hlc, self.now_ms, self.max_skew_ms);
             }
             self.tip.place.applied(batch.dot());
+            if self.held.contains(batch.dot()) {
+                self.held.remove(batch.dot());
+                self.settled_at = end;
+                held::resettle(self.shared, &mut self.staging, batch.dot(), &batch.ops)?;
+            } else {
+                group::apply_ops(self.shared, &mut self.staging, batch.dot(), &batch.ops)?;
+            }
+        }
+        if let Some(bytes) = record.held {
+            let batch = Batch::decode(bytes.clone())?;
+            self.tip.clock = HlcClock::starting_after(self.tip.clock.last().max(batch.hlc));
+            self.held.add(batch.dot());
+            held::keep(&mut self.staging, batch.dot(), &bytes);
             group::apply_ops(self.shared, &mut self.staging, batch.dot(), &batch.ops)?;
         }
         if let Some(bytes) = record.page {
             self.page(end, bytes)?;
         }
         for (key, value) in record.local {
+            if value.is_none()
+                && let Some(dot) = held::parse(self.node, &key)
+            {
+                self.held.remove(dot);
+            }
             self.staging.put(&name::local(&key), value);
         }
         self.staging.publish(self.shared, end);

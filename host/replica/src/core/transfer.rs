@@ -1,10 +1,11 @@
 //! Taking pages of a peer's state.
 
 use bytes::Bytes;
-use numax_crdt::Origin;
+use numax_crdt::{Dot, Origin};
 
 use super::{Core, Tip, group::Group, pending::Pending};
 use crate::{
+    applied::Applied,
     error::{CommitError, CoreError},
     planted::Planted,
     transfer::{Merging, Page, TransferState, Transferred, merge_page},
@@ -47,7 +48,21 @@ impl Core {
         let own = Some(self.origin);
         let keeps = self.config.has_bug(Planted::KeptRows);
         let into = Merging { keeps, ..self.tip.merging(own) };
-        let last = merge_page(&self.shared, &mut self.staging, into, &page, position)?;
+        let (last, changes) = merge_page(&self.shared, &mut self.staging, into, &page, position)?;
+        // Watchers learn what changed, whichever way it came.
+        if !changes.is_empty() {
+            let dot = Dot { origin: Origin { node: page.sender, ..Origin::default() }, seq: 0 };
+            let (bytes, for_peers) = (Bytes::new(), false);
+            group.applied.push(Applied {
+                position,
+                dot,
+                bytes,
+                for_peers,
+                remote: true,
+                writer: None,
+                changes,
+            });
+        }
         if last {
             // What waited for batches that have come by rows would wait for ever; it is asked for again.
             self.pending = Pending::new(self.config.pending_bytes);

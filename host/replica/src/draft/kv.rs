@@ -1,7 +1,7 @@
 //! The node-local store of a draft: durable, ordered, never replicated; its writes are part of the turn's batch.
 
 use bytes::Bytes;
-use numax_crdt::limits::{MAX_BATCH_OPS, MAX_KEY, MAX_VALUE};
+use numax_crdt::limits::{MAX_BATCH_OPS, MAX_KEY, MAX_VALUE, RESERVED_PREFIX};
 
 use super::{Cost, Draft, Page, allowed, page, within};
 use crate::{error::DraftError, rows::name};
@@ -95,8 +95,24 @@ impl Draft {
             |after, limit| {
                 let after = after.map_or(Vec::new(), name::local);
                 self.access(|access| {
-                    let (rows, _) = access.rows(&row_prefix, &after, limit, false)?;
-                    Ok(rows.into_iter().map(|(row, value)| (row.slice(1..), value)).collect())
+                    let mut found = Vec::new();
+                    let mut after = Bytes::from(after.clone());
+                    loop {
+                        let (rows, next) = access.rows(&row_prefix, &after, limit - found.len(), false)?;
+                        // The system's own are there for nobody.
+                        let last_is_ours = rows.last().is_some_and(|(row, _)| ours(row.get(1..)));
+                        let rows = rows.into_iter().map(|(row, value)| (row.slice(1..), value));
+                        found.extend(rows.filter(|(key, _)| !ours(Some(key))));
+                        match next {
+                            // Past all of them at once.
+                            Some(_) if last_is_ours => after = name::local(PAST_RESERVED).into(),
+                            Some(next) if found.len() < limit => after = next,
+                            _ => return Ok(found),
+                        }
+                        if found.len() >= limit {
+                            return Ok(found);
+                        }
+                    }
                 })
             },
             Bytes::len,
@@ -113,6 +129,14 @@ impl Draft {
         self.local.insert(Bytes::copy_from_slice(key), value);
         Ok(())
     }
+}
+
+/// A key greater than all that begin with the system's prefix, and not greater than those behind them.
+const PAST_RESERVED: &[u8] = b"__nx/\xff\xff\xff\xff\xff\xff\xff\xff";
+
+/// Whether a key is the system's.
+fn ours(key: Option<&[u8]>) -> bool {
+    key.is_some_and(|key| key.starts_with(RESERVED_PREFIX.as_bytes()))
 }
 
 fn kv_key(key: &[u8]) -> Result<(), DraftError> {

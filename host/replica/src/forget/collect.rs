@@ -115,6 +115,12 @@ impl Core {
         if !self.tip.vector.covers_vector(all) && !self.config.has_bug(Planted::EarlyCollection) {
             return None;
         }
-        self.collector.pinned.take().map(|(stable, _)| stable)
+        let (stable, _) = self.collector.pinned.clone()?;
+        // Who catches up with what this node acknowledges must learn of all that it has forgotten.
+        if !self.told().is_some_and(|told| told.covers_vector(&stable)) {
+            return None;
+        }
+        self.collector.pinned = None;
+        Some(stable)
     }
 }

@@ -1,6 +1,6 @@
 //! Who belongs to the cluster, and what each has certainly received.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use numax_crdt::{
@@ -33,7 +33,7 @@ pub trait Members: Send {
     /// What every member has received; none while that cannot be said.
     fn stable(&self) -> Option<VersionVector>;
 
-    /// All acknowledgements that are known, for others.
+    /// All acknowledgements that are known, for others; empty ones too, because they say in which epoch a member is.
     fn acks(&self) -> Vec<Ack>;
 
     /// Counts a member no longer, until it is heard again. Answers whether it did before.
@@ -77,6 +77,8 @@ pub struct StaticMembers {
     members: BTreeMap<NodeId, Member>,
     at_least: usize,
     changes: u64,
+    /// Origins that members were heard to write under no longer: what is still passed on of them is old news.
+    former: BTreeSet<Origin>,
 }
 
 /// The version of the table's bytes.
@@ -130,7 +132,7 @@ impl StaticMembers {
         let (changes, member) = (&mut self.changes, self.members.get_mut(&origin.node)?);
         match member.origin {
             Some(known) if known == origin => {}
-            Some(known) if known.epoch > origin.epoch => return None,
+            Some(known) if known.epoch > origin.epoch || self.former.contains(&origin) => return None,
             // A later epoch, or another of two clones that began apart: neither has acknowledged anything.
             _ => {
                 *changes += 1;
@@ -155,6 +157,15 @@ impl Members for StaticMembers {
     }
 
     fn heard(&mut self, origin: Origin, now_ms: u64) {
+        // It says itself what it writes under. Not always a later epoch: a datastore that was lost begins at the first.
+        if origin.node != self.own
+            && let Some(member) = self.members.get_mut(&origin.node)
+            && let Some(known) = member.origin.filter(|known| *known != origin)
+        {
+            self.former.insert(known);
+            member.origin = None;
+        }
+        self.former.remove(&origin);
         let Some(member) = self.epoch(origin) else { return };
         member.seen_ms = member.seen_ms.max(now_ms);
         if std::mem::take(&mut member.evicted) {
@@ -184,8 +195,7 @@ impl Members for StaticMembers {
     }
 
     fn acks(&self) -> Vec<Ack> {
-        let known = self.counting().filter(|member| !member.acked.is_empty());
-        known
+        self.counting()
             .filter_map(|member| Some(Ack { member: member.origin?, vector: member.acked.clone() }))
             .collect()
     }
@@ -284,6 +294,12 @@ mod tests {
         table.acknowledged(&ack(2, 0, &[(1, 9)]), 40);
         assert_eq!(table.stable(), Some(ack(0, 0, &[(1, 2)]).vector));
         // Two clones of one epoch: none of them counts for the other.
+        // One that lost its datastore begins at the first epoch, and what is passed on of the last is old news.
+        let lost = Origin { nonce: 78, ..origin(2, 0) };
+        table.heard(lost, 45);
+        assert_eq!(table.stable(), Some(VersionVector::new()));
+        table.acknowledged(&ack(2, 1, &[(1, 2)]), 46);
+        assert_eq!(table.stable(), Some(VersionVector::new()));
         let clone = Origin { nonce: 77, ..origin(2, 1) };
         table.heard(clone, 50);
         assert_eq!(table.stable(), Some(VersionVector::new()));

@@ -9,11 +9,12 @@ const HAS_BATCH: u8 = 1;
 const REMOTE: u8 = 2;
 const HAS_LOCAL: u8 = 4;
 const HAS_PAGE: u8 = 8;
+const HAS_HELD: u8 = 16;
 
 /// A write to the node-local store: key, and value or none to delete.
 pub(crate) type LocalWrite = (Bytes, Option<Bytes>);
 
-/// A record. At least one of batch, local writes and page is there.
+/// A record. At least one of batch, local writes, page and held batch is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The encoded batch.
@@ -24,6 +25,8 @@ pub(crate) struct Record {
     pub local: Vec<LocalWrite>,
     /// A page of transferred state.
     pub page: Option<Bytes>,
+    /// An encoded batch that is applied here and held back from others for now.
+    pub held: Option<Bytes>,
 }
 
 /// Appends the record of a page of transferred state.
@@ -42,6 +45,17 @@ pub(super) fn encode(out: &mut Vec<u8>, batch: Option<&[u8]>, remote: bool, loca
     if let Some(batch) = batch {
         put_bytes(out, batch);
     }
+    put_local(out, local);
+}
+
+/// Appends the record of a batch that is held back from others.
+pub(super) fn encode_held(out: &mut Vec<u8>, batch: &[u8], local: &[LocalWrite]) {
+    out.push(HAS_HELD | if local.is_empty() { 0 } else { HAS_LOCAL });
+    put_local(out, local);
+    put_bytes(out, batch);
+}
+
+fn put_local(out: &mut Vec<u8>, local: &[LocalWrite]) {
     if !local.is_empty() {
         put_varint(out, local.len() as u64);
         for (key, value) in local {
@@ -58,8 +72,8 @@ pub(super) fn encode(out: &mut Vec<u8>, batch: Option<&[u8]>, remote: bool, loca
 pub(super) fn decode(bytes: Bytes) -> Result<Record, CodecError> {
     let mut reader = Reader::new(bytes);
     let flags = reader.u8("record flags")?;
-    if flags & !(HAS_BATCH | REMOTE | HAS_LOCAL | HAS_PAGE) != 0
-        || flags & (HAS_BATCH | HAS_LOCAL | HAS_PAGE) == 0
+    if flags & !(HAS_BATCH | REMOTE | HAS_LOCAL | HAS_PAGE | HAS_HELD) != 0
+        || flags & (HAS_BATCH | HAS_LOCAL | HAS_PAGE | HAS_HELD) == 0
     {
         return Err(CodecError::Tag { what: "record flags", tag: flags });
     }
@@ -78,8 +92,9 @@ pub(super) fn decode(bytes: Bytes) -> Result<Record, CodecError> {
         }
     }
     let page = (flags & HAS_PAGE != 0).then(|| reader.bytes("page", MAX_RECORD)).transpose()?;
+    let held = (flags & HAS_HELD != 0).then(|| reader.bytes("held batch", MAX_RECORD)).transpose()?;
     reader.finish()?;
-    Ok(Record { batch, remote: flags & REMOTE != 0, local, page })
+    Ok(Record { batch, remote: flags & REMOTE != 0, local, page, held })
 }
 
 #[cfg(test)]
@@ -96,14 +111,24 @@ mod tests {
             let local: Vec<LocalWrite> = local.into_iter().map(|(k, v)| (k.into(), v.map(Bytes::from))).collect();
             let mut out = Vec::new();
             encode(&mut out, batch.as_deref(), remote, &local);
-            prop_assert_eq!(decode(out.into()), Ok(Record { batch: batch.map(Bytes::from), remote, local, page: None }));
+            let want = Record { batch: batch.map(Bytes::from), remote, local, page: None, held: None };
+            prop_assert_eq!(decode(out.into()), Ok(want));
+        }
+
+        #[test]
+        fn held_batches_lead_back(batch: Vec<u8>, local: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+            let local: Vec<LocalWrite> = local.into_iter().map(|(k, v)| (k.into(), v.map(Bytes::from))).collect();
+            let mut out = Vec::new();
+            encode_held(&mut out, &batch, &local);
+            let want = Record { batch: None, remote: false, local, page: None, held: Some(batch.into()) };
+            prop_assert_eq!(decode(out.into()), Ok(want));
         }
 
         #[test]
         fn pages_lead_back(page: Vec<u8>) {
             let mut out = Vec::new();
             encode_page(&mut out, &page);
-            let want = Record { batch: None, remote: false, local: Vec::new(), page: Some(page.into()) };
+            let want = Record { batch: None, remote: false, local: Vec::new(), page: Some(page.into()), held: None };
             prop_assert_eq!(decode(out.into()), Ok(want));
         }
 

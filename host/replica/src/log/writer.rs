@@ -90,6 +90,18 @@ impl Frames {
         Some(self.base + self.bytes.len() as u64)
     }
 
+    /// Adds a batch that is held back from others; answers as [`push`](Self::push).
+    pub(crate) fn push_held(&mut self, batch: &[u8], local: &[LocalWrite]) -> Option<u64> {
+        let before = self.bytes.len();
+        frame::put(&mut self.bytes, self.base, |out| record::encode_held(out, batch, local));
+        if self.bytes.len() - before > MAX_RECORD {
+            self.bytes.truncate(before);
+            return None;
+        }
+        self.records += 1;
+        Some(self.base + self.bytes.len() as u64)
+    }
+
     /// Adds a page of transferred state; answers as [`push`](Self::push).
     pub(crate) fn push_page(&mut self, page: &[u8]) -> Option<u64> {
         let before = self.bytes.len();

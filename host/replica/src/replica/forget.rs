@@ -56,7 +56,7 @@ impl Replica {
     /// # Errors
     /// When the rows cannot be read.
     pub fn transfer_page(&self, request: &PageRequest) -> Result<SentPage, FrozenError> {
-        let (picture, rows, from) = self.inner.core().transfer_picture(request, files::now_ms());
+        let (picture, rows, from) = self.inner.core().transfer_picture(request, files::now_ms())?;
         // Beside the committer: a picture needs nobody to wait.
         let page = rows.page(self.origin().node, from, request.max_bytes)?.encode();
         Ok(SentPage { picture, page })
@@ -72,6 +72,25 @@ impl Replica {
             Response::Transferred(done) => Ok(done),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Settles what is held back, all of it: this node has caught up with a member.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; what was not settled is held back as before.
+    pub async fn settle(&self) -> Result<(), CommitError> {
+        while self.is_unsettled() {
+            match self.inner.queue.submit(Request::Settle, 0).await? {
+                Response::Settled => {}
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`Core::is_unsettled`](crate::Core::is_unsettled).
+    pub fn is_unsettled(&self) -> bool {
+        self.inner.core().is_unsettled()
     }
 
     /// See [`Core::transfer_state`](crate::Core::transfer_state).

@@ -109,6 +109,11 @@ pub enum FrozenError {
     /// They show more than the vector knows.
     #[error("this node is taking over rows itself and cannot say yet what they include")]
     Ahead,
+    /// There is something in the rows that nobody else may get yet.
+    #[error(
+        "this node holds back what it wrote since it was restored, until it has caught up with the cluster"
+    )]
+    HeldBack,
     /// The engine cannot be read.
     #[error(transparent)]
     Engine(#[from] KvError),

@@ -86,7 +86,7 @@ impl Staging {
     }
 
     /// The staged row, or else the committed one; may block.
-    fn get(&self, shared: &Shared, name: &[u8]) -> Result<Cell, KvError> {
+    pub(crate) fn get(&self, shared: &Shared, name: &[u8]) -> Result<Cell, KvError> {
         let hash = {
             let touched = self.rows.borrow();
             let hash = touched.hasher.hash_one(name);

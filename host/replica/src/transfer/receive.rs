@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use numax_crdt::{
-    ApplyError, CodecError, Hlc, Known, NodeId, Origin, Rows, VersionVector, applier,
+    ApplyError, CodecError, Hlc, Key, Kind, Known, NodeId, OpKind, Origin, Rows, VersionVector, applier,
     codec::{Reader, put_bytes},
 };
 use numax_store::Table;
 
 use super::page::Page;
 use crate::{
+    applied::Change,
     error::CoreError,
     rows::{
         name,
@@ -150,14 +151,14 @@ pub(crate) struct Merging<'a> {
 }
 
 /// Merges a page into staged rows and moves the transfer on; `position` is the one behind the page's record. Answers
-/// whether it was the last page: then the vector has moved. Live and in a replay the same.
+/// whether it was the last page (then the vector has moved), and what changed for a reader. Live and in a replay the same.
 pub(crate) fn merge_page(
     shared: &Shared,
     staging: &mut Staging,
     into: Merging<'_>,
     page: &Page,
     position: u64,
-) -> Result<bool, CoreError> {
+) -> Result<(bool, Vec<Change>), CoreError> {
     let Merging { place, vector, deps, own, keeps } = into;
     if vector.covers_vector(&place.ahead) {
         place.ahead = VersionVector::new();
@@ -165,19 +166,23 @@ pub(crate) fn merge_page(
     place.ahead.merge(&page.as_of);
     let known = Known { ours: vector, theirs: &page.as_of };
     let mut sent = BTreeSet::new();
+    let mut changed = BTreeMap::new();
     for value in &page.values {
         let family =
             applier(value.kind).ok_or_else(|| CoreError::Invalid("a page of unknown rows".to_string()))?;
         let prefix = name::value_prefix(value.kind, value.key.as_bytes());
         for (sub, row) in &value.rows {
             let mut rows = StagedRows::new(shared, staging, value.kind, &value.key);
-            family.merge(&mut rows, sub, row, known)?;
+            if family.merge(&mut rows, sub, row, known)? {
+                changed.insert((value.kind, value.key.clone()), written(value.kind));
+            }
             sent.insert([&prefix[..], sub].concat());
         }
     }
     if !keeps {
-        remove_absent(shared, staging, page, &sent, known)?;
+        remove_absent(shared, staging, page, &sent, known, &mut changed)?;
     }
+    let changed = changed.into_iter().map(|((kind, key), op)| Change { kind, key, op }).collect();
 
     // Whoever writes here from now on may have seen any of it.
     for (origin, seq) in page.as_of.iter() {
@@ -194,13 +199,24 @@ pub(crate) fn merge_page(
     match &page.to {
         Some(to) => {
             place.incoming = Some(Incoming { sender: page.sender, floor, cursor: to.clone() });
-            Ok(false)
+            Ok((false, changed))
         }
         None => {
             vector.merge(&floor);
             place.base = Some((position, vector.clone()));
-            Ok(true)
+            Ok((true, changed))
         }
+    }
+}
+
+/// The operation that a watcher is told of when rows of a value came: which one it was nobody knows any more.
+fn written(kind: Kind) -> OpKind {
+    match kind {
+        Kind::GCounter | Kind::PnCounter => OpKind::Increment,
+        Kind::LwwRegister | Kind::LwwMap => OpKind::Set,
+        Kind::OrSet => OpKind::Add,
+        Kind::Rga => OpKind::Insert,
+        Kind::Text => OpKind::Edit,
     }
 }
 
@@ -211,6 +227,7 @@ fn remove_absent(
     page: &Page,
     sent: &BTreeSet<Vec<u8>>,
     known: Known<'_>,
+    changed: &mut BTreeMap<(Kind, Key), OpKind>,
 ) -> Result<(), CoreError> {
     let within = |row: &[u8]| row > &page.from[..] && page.to.as_ref().is_none_or(|to| row <= &to[..]);
     let supplied = Supplied::default();
@@ -228,7 +245,9 @@ fn remove_absent(
             let Some(family) = applier(kind) else { continue };
             let mut rows = StagedRows::new(shared, staging, kind, &key);
             if let Some(content) = rows.get(sub).map_err(ApplyError::from)? {
-                family.absent(&mut rows, sub, &content, known)?;
+                if family.absent(&mut rows, sub, &content, known)? {
+                    changed.entry((kind, key.clone())).or_insert(OpKind::Remove);
+                }
             }
         }
         match next {

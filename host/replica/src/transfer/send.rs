@@ -76,15 +76,25 @@ impl Pictures {
 
 impl Core {
     /// The picture to read a page from: its number, and where to read on. `now_ms` is Unix time in milliseconds.
-    pub fn transfer_picture(&mut self, request: &PageRequest, now_ms: u64) -> (u64, Arc<FrozenRows>, Bytes) {
+    ///
+    /// # Errors
+    /// [`FrozenError::HeldBack`] as long as rows are ahead of what others may know.
+    pub fn transfer_picture(
+        &mut self,
+        request: &PageRequest,
+        now_ms: u64,
+    ) -> Result<(u64, Arc<FrozenRows>, Bytes), FrozenError> {
+        if self.rows_held_back() {
+            return Err(FrozenError::HeldBack);
+        }
         if let Some(picture) = self.pictures.find(request.picture, now_ms) {
-            return (request.picture, picture, request.from.clone());
+            return Ok((request.picture, picture, request.from.clone()));
         }
         let picture = self.freeze_rows(PICTURE_BYTES);
         // Going on is right only if everything that was claimed at first is in here too.
         let goes_on = !request.floor.is_empty() && picture.as_of().covers_vector(&request.floor);
         let from = if goes_on { request.from.clone() } else { Bytes::new() };
-        (self.pictures.add(picture.clone(), now_ms), picture, from)
+        Ok((self.pictures.add(picture.clone(), now_ms), picture, from))
     }
 
     /// Reads a page for a peer that the log no longer reaches back to.
@@ -92,7 +102,7 @@ impl Core {
     /// # Errors
     /// When the rows cannot be read.
     pub fn transfer_page(&mut self, request: &PageRequest, now_ms: u64) -> Result<SentPage, FrozenError> {
-        let (picture, rows, from) = self.transfer_picture(request, now_ms);
+        let (picture, rows, from) = self.transfer_picture(request, now_ms)?;
         let page = rows.page(self.origin().node, from, request.max_bytes)?.encode();
         Ok(SentPage { picture, page })
     }

@@ -105,3 +105,34 @@ fn two_clones_booted_apart_do_not_meet_on_one_origin() {
     assert_eq!((one.counter("hits"), two.counter("hits")), (3, 3));
     assert_eq!(one.core.state_hash().unwrap(), two.core.state_hash().unwrap());
 }
+
+#[test]
+fn a_thousand_crashes_leave_as_many_origins_as_there_were_epochs_that_wrote() {
+    // The process alone ends, or the power goes under `fsync`: one origin, whatever was written.
+    let mut node = Node::with(config(1, Durability::Fsync));
+    let origin = node.core.origin();
+    for crash in 0..500 {
+        hit(&mut node);
+        if crash % 10 == 0 {
+            node.core.flush(true).unwrap();
+        }
+        let survives = if crash % 2 == 0 { Survives::Everything } else { Survives::SyncedOnly };
+        node = node.crash(survives).unwrap();
+        assert_eq!(node.core.origin(), origin);
+    }
+    assert_eq!((node.core.vector().len(), node.counter("hits")), (1, 500));
+
+    // The power goes under `interval`: a new epoch each time, but one that wrote nothing leaves no trace.
+    let mut node = Node::with(config(1, Durability::default()));
+    for crash in 0..500 {
+        if crash % 100 == 0 {
+            hit(&mut node);
+            node.core.flush(true).unwrap();
+        }
+        node = node.crash(Survives::SyncedOnly).unwrap();
+    }
+    assert_eq!((node.core.origin().epoch, node.core.vector().len(), node.counter("hits")), (500, 5, 5));
+    hit(&mut node);
+    let batch = numax_crdt::Batch::decode(node.log().pop().unwrap()).unwrap();
+    assert_eq!(batch.deps.len(), 5, "the others that wrote");
+}

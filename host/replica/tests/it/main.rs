@@ -14,6 +14,7 @@ mod flips;
 mod forget;
 mod frozen;
 mod full_disk;
+mod held;
 mod ingest;
 mod limits;
 mod lists;

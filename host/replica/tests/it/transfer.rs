@@ -1,7 +1,7 @@
 //! Transfer of state between cores.
 
 use bytes::Bytes;
-use numax_crdt::VersionVector;
+use numax_crdt::{OpKind, VersionVector};
 use numax_replica::{
     CommitError, CoreConfig, Durability, LogError, PageRequest, Request, Response, Transferred,
 };
@@ -308,4 +308,40 @@ fn pages_that_do_not_fit_are_refused_and_change_nothing() {
     assert!(transfer(&mut old, &mut new, 1000));
     pull(&mut old, &mut new);
     same(&old, &new);
+}
+
+#[test]
+fn watchers_are_told_what_rows_brought_and_took() {
+    let mut from = old_node(1, 12);
+    let mut to = Node::with(small(2));
+    let last = from.commit(|draft| {
+        draft.set_remove(&key("s"), b"9").unwrap();
+        draft.register_set(&key("new"), bytes("here")).unwrap();
+    });
+    from.core.flush(true).unwrap();
+    to.commit(|draft| draft.register_set(&key("own"), bytes("mine")).unwrap());
+    let whole = PageRequest { max_bytes: 1 << 20, ..request(&to, 0) };
+    let page = from.core.transfer_page(&whole, NOW).unwrap().page;
+    let applied = to.group(vec![Request::Transfer(page)]).applied;
+    let [notice] = &applied[..] else { panic!("{applied:?}") };
+    assert!(notice.remote && !notice.for_peers && notice.writer.is_none() && notice.bytes.is_empty());
+    assert_eq!(notice.dot.origin.node, numax_crdt::NodeId([1; 32]));
+    let told: Vec<_> = notice.changes.iter().map(|change| (change.key.clone(), change.op)).collect();
+    for (name, op) in
+        [("g", OpKind::Increment), ("pn", OpKind::Increment), ("new", OpKind::Set), ("s", OpKind::Add)]
+    {
+        assert!(told.contains(&(key(name), op)), "{name}: {told:?}");
+    }
+    assert!(told.iter().all(|(name, _)| *name != key("own")));
+    assert_eq!(to.ingest(vec![last.bytes.clone()]).duplicates, 1);
+
+    // What is known is told of once; what went is told of too.
+    let gone = from.commit(|draft| draft.set_clear(&key("s")).unwrap()).bytes.clone();
+    from.core.flush(true).unwrap();
+    let page = from.core.transfer_page(&whole, NOW).unwrap().page;
+    let changes = to.group(vec![Request::Transfer(page.clone())]).applied[0].changes.clone();
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!((changes[0].key.clone(), changes[0].op), (key("s"), OpKind::Remove));
+    assert!(to.group(vec![Request::Transfer(page)]).applied.is_empty());
+    assert_eq!(to.ingest(vec![gone]).duplicates, 1);
 }

@@ -28,6 +28,7 @@ mod keep;
 mod leaf;
 mod order;
 mod read;
+mod settle;
 
 use bytes::Bytes;
 
@@ -176,6 +177,27 @@ impl OpApplier for Rga {
         known: Known<'_>,
     ) -> Result<bool, ApplyError> {
         keep::absent(rows, sub, known)
+    }
+
+    fn settled(&self, rows: &dyn Rows, _dot: Dot, op: &Body, _hlc: Hlc) -> Result<Option<Body>, ApplyError> {
+        let Body::ListInsert { id, value, .. } = op else { return Ok(Some(op.clone())) };
+        let after = settle::place(rows, *id)?;
+        Ok(Some(Body::ListInsert { id: *id, after, value: value.clone() }))
+    }
+
+    fn resettle(
+        &self,
+        rows: &mut dyn Rows,
+        _dot: Dot,
+        before: &Body,
+        after: Option<&Body>,
+    ) -> Result<bool, ApplyError> {
+        match (before, after) {
+            (Body::ListInsert { id, .. }, Some(Body::ListInsert { after, .. })) => {
+                settle::hang(rows, *id, *after)
+            }
+            _ => Ok(false),
+        }
     }
 
     fn tombstone(&self, rows: &dyn Rows, sub: &[u8], row: &Bytes) -> Result<Option<Removal>, ApplyError> {
