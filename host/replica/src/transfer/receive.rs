@@ -244,10 +244,10 @@ fn remove_absent(
             let Some((kind, key, sub)) = name::parse(&row) else { continue };
             let Some(family) = applier(kind) else { continue };
             let mut rows = StagedRows::new(shared, staging, kind, &key);
-            if let Some(content) = rows.get(sub).map_err(ApplyError::from)? {
-                if family.absent(&mut rows, sub, &content, known)? {
-                    changed.entry((kind, key.clone())).or_insert(OpKind::Remove);
-                }
+            if let Some(content) = rows.get(sub).map_err(ApplyError::from)?
+                && family.absent(&mut rows, sub, &content, known)?
+            {
+                changed.entry((kind, key.clone())).or_insert(OpKind::Remove);
             }
         }
         match next {
