@@ -14,10 +14,7 @@ use super::{
     record::{self, Record},
     segment::Segment,
 };
-use crate::{
-    core::{LogPage, missing},
-    error::LogError,
-};
+use crate::{core::LogPage, error::LogError};
 
 /// Bytes read from a segment at once.
 const CHUNK: usize = 256 << 10;
@@ -256,10 +253,6 @@ impl LogReader {
     }
 
     /// Batches that `vector` lacks, in the order in which they were applied here, and where to go on.
-    ///
-    /// Only such as can be applied one after the other by who has `vector`. Most logs have no others. But what was
-    /// written here in the middle of a transfer of state stands before what it depends on, or that came as rows: who got
-    /// it could not use it, and a page full of it would be asked for again and again.
     pub(crate) fn batches_after(
         &self,
         vector: &VersionVector,
@@ -277,15 +270,10 @@ impl LogReader {
             return Err(LogError::Behind);
         }
         let (mut batches, mut bytes) = (Vec::new(), 0);
-        // What the reader has when it has applied the page so far.
-        let mut known = vector.clone();
         let next = self.read(from, |end, record| {
             if let Some(batch) = record.batch
-                && let Ok(header) = BatchHeader::peek(&batch)
-                && !known.covers(header.dot())
-                && missing(&header, &known).is_none()
+                && BatchHeader::peek(&batch).is_ok_and(|header| !vector.covers(header.dot()))
             {
-                known.set_max(header.origin, header.seq);
                 bytes += batch.len();
                 batches.push(batch);
             }
