@@ -38,6 +38,7 @@ pub use group::{GroupOutcome, Request, Response};
 pub use ingest::Ingested;
 pub(crate) use inspect::state_hash;
 pub(crate) use notes::{Notes, POSITION};
+pub(crate) use pending::missing;
 
 use crate::{
     config::{CoreConfig, Durability},

@@ -84,7 +84,7 @@ fn cost(header: &BatchHeader, bytes: &Bytes) -> usize {
 }
 
 /// The first batch that has to be applied before this one.
-pub(super) fn missing(header: &BatchHeader, vector: &VersionVector) -> Option<Dot> {
+pub(crate) fn missing(header: &BatchHeader, vector: &VersionVector) -> Option<Dot> {
     let before = Dot { origin: header.origin, seq: header.seq.saturating_sub(1) };
     if !vector.covers(before) {
         return Some(before);

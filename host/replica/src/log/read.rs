@@ -14,7 +14,10 @@ use super::{
     record::{self, Record},
     segment::Segment,
 };
-use crate::{core::LogPage, error::LogError};
+use crate::{
+    core::{LogPage, missing},
+    error::LogError,
+};
 
 /// Bytes read from a segment at once.
 const CHUNK: usize = 256 << 10;
@@ -252,7 +255,29 @@ impl LogReader {
         Ok((batches, next.map(LogCursor)))
     }
 
+    /// What whoever had `vector` has after all pages up to a position.
+    fn led_to(&self, vector: &VersionVector, until: u64) -> Result<VersionVector, LogError> {
+        let mut known = vector.clone();
+        let from = self.begin(vector)?;
+        if from < until {
+            self.read(from, |end, record| {
+                if let Some(header) = record.batch.and_then(|batch| BatchHeader::peek(&batch).ok())
+                    && end <= until
+                    && missing(&header, &known).is_none()
+                {
+                    known.set_max(header.origin, header.seq);
+                }
+                end < until
+            })?;
+        }
+        Ok(known)
+    }
+
     /// Batches that `vector` lacks, in the order in which they were applied here, and where to go on.
+    ///
+    /// Only such as can be applied one after the other by who has `vector`. Most logs have no others. But what was
+    /// written here in the middle of a transfer of state stands before what it depends on, or that came as rows: who got
+    /// it could not use it, and a page full of it would be asked for again and again.
     pub(crate) fn batches_after(
         &self,
         vector: &VersionVector,
@@ -270,15 +295,36 @@ impl LogReader {
             return Err(LogError::Behind);
         }
         let (mut batches, mut bytes) = (Vec::new(), 0);
+        // What the reader has when it has applied the page so far. What earlier pages brought is looked up when needed.
+        let mut known = vector.clone();
+        let (mut earlier, mut failed) = (cursor, None);
         let next = self.read(from, |end, record| {
             if let Some(batch) = record.batch
-                && BatchHeader::peek(&batch).is_ok_and(|header| !vector.covers(header.dot()))
+                && let Ok(header) = BatchHeader::peek(&batch)
+                && !known.covers(header.dot())
             {
-                bytes += batch.len();
-                batches.push(batch);
+                if missing(&header, &known).is_some()
+                    && let Some(LogCursor(at)) = earlier.take()
+                {
+                    match self.led_to(vector, at) {
+                        Ok(more) => known.merge(&more),
+                        Err(error) => {
+                            failed = Some(error);
+                            return false;
+                        }
+                    }
+                }
+                if missing(&header, &known).is_none() {
+                    known.set_max(header.origin, header.seq);
+                    bytes += batch.len();
+                    batches.push(batch);
+                }
             }
             bytes < max_bytes && end - from < MAX_SCAN && barrier != Some(end)
         })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
         // What lies before a transfer may still be new to the peer. What lies behind it is of no use to it.
         let behind = barrier.is_some() && next.is_none_or(|next| Some(next) == barrier);
         if behind && batches.is_empty() {

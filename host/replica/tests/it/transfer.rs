@@ -72,8 +72,13 @@ fn transfer(from: &mut Node, to: &mut Node, pages: usize) -> bool {
 
 /// What an anti-entropy of many rounds does.
 fn pull(from: &mut Node, to: &mut Node) {
+    pull_pages(from, to, 1 << 20);
+}
+
+/// The same by pages of about so many bytes.
+fn pull_pages(from: &mut Node, to: &mut Node, max_bytes: usize) {
     for _ in 0..1000 {
-        match from.core.batches_after(&to.core.vector().clone(), None, 1 << 20) {
+        match from.core.batches_after(&to.core.vector().clone(), None, max_bytes) {
             Ok(page) if page.batches.is_empty() => return,
             Ok(page) => {
                 let done = to.ingest(page.batches);
@@ -249,6 +254,39 @@ fn who_writes_in_the_middle_is_understood_only_by_those_who_have_all_of_it() {
     pull(&mut old, &mut new);
     same(&old, &new);
     same(&old, &other);
+}
+
+#[test]
+fn what_was_written_in_the_middle_does_not_stand_in_the_way_of_others() {
+    // Whether the transfer comes to its end, or is given up and its batches come one by one.
+    for given_up in [false, true] {
+        let mut old = match given_up {
+            true => Node::with(config(1, Durability::Fsync)),
+            false => Node::with(small(1)),
+        };
+        live(&mut old, 0, 40);
+        let mut new = Node::with(config(2, Durability::Fsync));
+        assert!(!transfer(&mut old, &mut new, 3));
+        // It stands in the log in front of all that it depends on, and fills a page.
+        let written = new.commit(|draft| {
+            draft.register_set(&key("large"), bytes(&"x".repeat(2_000))).unwrap();
+        });
+        let mut early = Node::with(config(3, Durability::Fsync));
+        assert_eq!(early.ingest(vec![written.bytes.clone()]).pending, 1);
+        if given_up {
+            new.core.abandon_transfer();
+            assert_eq!(new.ingest(old.log()).rejected, 0);
+        } else {
+            assert!(transfer(&mut old, &mut new, 1000));
+        }
+        pull(&mut new, &mut old);
+        same(&old, &new);
+        let mut late = Node::with(config(4, Durability::Fsync));
+        pull_pages(&mut new, &mut late, 1_000);
+        same(&new, &late);
+        pull_pages(&mut new, &mut early, 1_000);
+        same(&new, &early);
+    }
 }
 
 #[test]
