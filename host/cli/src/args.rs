@@ -40,7 +40,8 @@ pub(crate) enum Command {
         numax run app.wasm --data b --http 127.0.0.1:8081 --listen 127.0.0.1:9001 --peer 127.0.0.1:9000\n  \
         numax run job.wasm --settle-for 2s --print-gcounter visits\n  \
         numax run job.wasm --deterministic --seed 7 --data ./again\n\n\
-        Every flag that takes a value can stand in numax.toml or in an NX_ variable; the flag wins, then the variable.")]
+        Flags that name an NX_ variable can be given by that, too, or in numax.toml; the flag wins, then the variable.\n\
+        All modules must load, or none is started.")]
     Run(Box<RunArgs>),
     /// Builds a guest project into one component, whatever its language
     ///
@@ -411,6 +412,9 @@ pub(crate) enum CaCommand {
         /// Folder for the certificates, instead of the datastore
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Also if the datastore belongs to another cluster
+        #[arg(long)]
+        other_cluster: bool,
         /// Prints what was issued as JSON
         #[arg(long)]
         json: bool,

@@ -11,7 +11,8 @@ mod progress;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
+use numax_node::config::keys::KEYS;
 
 use crate::args::{Cli, Command};
 
@@ -19,10 +20,22 @@ use crate::args::{Cli, Command};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Parses the arguments. The help of `run` says which variable stands for a flag, from the table of all settings.
+fn parse() -> Result<Cli, clap::Error> {
+    let named = |arg: clap::Arg| {
+        let flag = arg.get_long().map(|long| format!("--{long}")).unwrap_or_default();
+        let Some(key) = KEYS.iter().find(|key| key.flag == flag) else { return arg };
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        arg.help(format!("{help} [{}]", key.variable))
+    };
+    let command = Cli::command().mut_subcommand("run", |run| run.mut_args(named));
+    Cli::from_arg_matches(&command.try_get_matches()?)
+}
+
 /// Parses the arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, not errors; printing can only fail on a closed pipe.

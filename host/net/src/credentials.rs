@@ -47,6 +47,7 @@ pub struct Credentials {
     roots: Arc<RootCertStore>,
     expires: SystemTime,
     loopback_only: bool,
+    reset_key: Arc<ring::hmac::Key>,
 }
 
 impl Credentials {
@@ -134,6 +135,12 @@ impl Credentials {
         &self.roots
     }
 
+    /// What this node signs stateless resets with (RFC 9000, 10.3): the same after a restart, so that peers learn at once
+    /// that a killed node has forgotten their connections.
+    pub(crate) fn reset_key(&self) -> &Arc<ring::hmac::Key> {
+        &self.reset_key
+    }
+
     fn assemble(
         key: &NodeKey,
         (certificate, certificate_path): (&str, &Path),
@@ -176,7 +183,9 @@ impl Credentials {
         let signing =
             provider().key_provider.load_private_key(key.private_der()).map_err(IdentityError::crypto)?;
         let certified = Arc::new(CertifiedKey::new(chain, signing));
-        Ok(Self { node: key.id(), cluster, certified, roots, expires: info.not_after, loopback_only: false })
+        let reset_key = Arc::new(key.derived(b"QUIC stateless reset")?);
+        let (node, expires) = (key.id(), info.not_after);
+        Ok(Self { node, cluster, certified, roots, expires, loopback_only: false, reset_key })
     }
 }
 

@@ -19,6 +19,14 @@ pub(crate) struct FolderLock(
     #[allow(dead_code, reason = "held for its lock, which ends with the file")] File,
 );
 
+/// Makes a folder that only its owner can enter; one that is there keeps the mode that it was given.
+pub(crate) fn new_private_dir(dir: &Path) -> Result<(), IdentityError> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir).map_err(|e| IdentityError::io("create the folder", dir, e))
+}
+
 /// Makes a folder (and those above it) that only its owner can enter. An existing one is tightened.
 pub(crate) fn private_dir(dir: &Path) -> Result<(), IdentityError> {
     fs::create_dir_all(dir).map_err(|e| IdentityError::io("create the folder", dir, e))?;

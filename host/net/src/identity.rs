@@ -10,6 +10,8 @@ use std::{
 
 use numax_crdt::NodeId;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use ring::hkdf::{HKDF_SHA256, Salt};
+use ring::hmac::HMAC_SHA256;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256};
@@ -49,7 +51,8 @@ pub enum IdentityError {
     /// A key file that holds no usable key.
     #[error(
         "{} holds no ECDSA P-256 key in PKCS#8 PEM ({detail}): restore the file from a backup; a key in another form is \
-         converted with `openssl pkcs8 -topk8 -nocrypt`. A datastore whose key is lost becomes a new node when the file is removed",
+         converted with `openssl pkcs8 -topk8 -nocrypt`. If the key is lost, the node needs a \
+         new datastore: restore a snapshot into it, or let its peers fill it",
         path.display()
     )]
     BadKey {
@@ -159,6 +162,7 @@ impl NodeKey {
     /// A key file that is corrupt or readable by others is refused; a failure to write is passed on.
     pub fn load_or_create(datastore: &Path) -> Result<Self, IdentityError> {
         let dir = datastore.join(FOLDER);
+        files::new_private_dir(datastore)?;
         files::private_dir(&dir)?;
         let _lock = files::lock(&dir)?;
         let path = dir.join(KEY_FILE);
@@ -211,6 +215,14 @@ impl NodeKey {
     /// The node this key makes.
     pub fn id(&self) -> NodeId {
         self.id
+    }
+
+    /// Bytes for a purpose other than signing, which tell nothing of the key: HKDF-SHA-256 (RFC 5869) over it.
+    pub(crate) fn derived(&self, purpose: &[u8]) -> Result<ring::hmac::Key, IdentityError> {
+        let secret = Salt::new(HKDF_SHA256, b"numax node key").extract(self.pair.serialized_der());
+        let info = [purpose];
+        let okm = secret.expand(&info, HMAC_SHA256).map_err(IdentityError::crypto)?;
+        Ok(ring::hmac::Key::from(okm))
     }
 
     /// Where the key lies.

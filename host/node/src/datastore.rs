@@ -1,7 +1,7 @@
 //! The datastore, opened when it is first needed.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use numax_crdt::NodeId;
 use numax_net::NodeKey;
@@ -25,6 +25,8 @@ pub(crate) struct Datastore {
     /// What stands for the machine and the node's key in a run that repeats.
     deterministic: Option<Arc<Deterministic>>,
     open: OnceCell<Open>,
+    /// What the log says of it already.
+    said: Mutex<String>,
 }
 
 /// An open datastore.
@@ -52,6 +54,7 @@ impl Datastore {
             op_log_budget: config.op_log_budget.value.0,
             deterministic,
             open: OnceCell::new(),
+            said: Mutex::default(),
         })
     }
 
@@ -62,6 +65,20 @@ impl Datastore {
     /// Opens it, or gives what is open. A failure is not remembered: the next call tries again.
     pub(crate) async fn open(&self) -> Result<&Open, NodeError> {
         self.open.get_or_try_init(|| self.open_now()).await
+    }
+
+    /// The same for a module, which learns only that there is none: the reasons are the operator's, who gets each of
+    /// them once.
+    pub(crate) async fn open_for_module(&self) -> Result<&Open, String> {
+        self.open().await.map_err(|error| {
+            let text = error.to_string();
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            if *said != text {
+                tracing::error!("modules have no datastore: {text}");
+                *said = text;
+            }
+            "the node's datastore cannot be opened; its log says why".to_owned()
+        })
     }
 
     /// What is open, if anything.

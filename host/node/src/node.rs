@@ -106,11 +106,11 @@ impl std::fmt::Debug for Node {
 #[async_trait::async_trait]
 impl Backend for Node {
     async fn replica(&self) -> Result<Replica, String> {
-        self.open().await.map_err(|error| error.to_string())
+        self.datastore.open_for_module().await.map(|open| open.replica.clone())
     }
 
     async fn node_id(&self) -> Result<NodeId, String> {
-        self.datastore.open().await.map(|open| open.node).map_err(|error| error.to_string())
+        self.datastore.open_for_module().await.map(|open| open.node)
     }
 
     fn peers(&self) -> Vec<PeerView> {

@@ -189,6 +189,13 @@ impl Policy {
         self.keyvalue.iter().any(|granted| granted == store)
     }
 
+    /// True if some key of some store may be read or written: the module cannot do without a datastore.
+    #[must_use]
+    pub fn reaches_data(&self) -> bool {
+        let any = |access: &Access| !(access.read.is_empty() && access.write.is_empty());
+        any(self.db()) || Kind::ALL.iter().any(|kind| any(self.crdt(*kind))) || !self.keyvalue.is_empty()
+    }
+
     /// True if the members of the cluster may be seen.
     #[must_use]
     pub fn net_peers(&self) -> bool {

@@ -61,7 +61,9 @@ pub enum OpenError {
         path: String,
     },
     /// It belongs to another node, or to no numax node.
-    #[error("{path} is not this node's datastore: {detail}; give the node its own directory")]
+    #[error(
+        "{path} is not this node's datastore: {detail}; give the node its own directory, or put its old key back into identity/"
+    )]
     Foreign {
         /// The directory or file.
         path: String,
@@ -103,14 +105,14 @@ pub enum OpenError {
     /// Rows are missing that cannot be built anew from the log.
     #[error(
         "rows are lost, and the log alone does not bring them back: {detail}; restore the datastore from a snapshot, or \
-         begin anew and let peers fill it with `numax repair --accept-loss`"
+         begin anew and let peers fill it with `numax repair --accept-loss --data DIR`"
     )]
     RowsLost {
         /// Why not.
         detail: String,
     },
     /// A repair would give up data that nobody else may have, and was not told to.
-    #[error("{detail}; to go on without it: `numax repair --accept-loss`")]
+    #[error("{detail}; to go on without it: `numax repair --accept-loss --data DIR`")]
     WouldLose {
         /// What would be lost.
         detail: String,

@@ -99,7 +99,10 @@ fn read(disk: &dyn Disk) -> Result<Option<Bytes>, OpenError> {
 }
 
 fn unreadable(error: serde_json::Error) -> OpenError {
-    OpenError::Foreign { path: FILE.to_string(), detail: format!("it cannot be read: {error}") }
+    OpenError::Foreign {
+        path: FILE.to_string(),
+        detail: format!("it cannot be read ({error}), so restore a snapshot into a new datastore"),
+    }
 }
 
 impl Meta {

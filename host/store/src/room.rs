@@ -33,8 +33,8 @@ pub struct Reserve {
 }
 
 impl Default for Reserve {
-    /// 64 MiB: twice what a flush of 16 MiB of log was seen to need in any engine, and as much as is kept for that
-    /// between the two limits.
+    /// 64 MiB. Rows may go to the engine down to half of it: 32 MiB, which an engine may need to write the 16 MiB of a
+    /// flush to its log and once more to its tables. By design and not by measurement.
     fn default() -> Self {
         Self { bytes: 64 << 20 }
     }

@@ -4,7 +4,7 @@ use super::{Request, Response};
 use crate::bindings::imports::wasi::http::types as raw;
 use crate::bindings::imports::wasi::io::streams::{OutputStream, StreamError};
 
-/// The largest body that is read. A guest has 64 MiB by default, and a body is held whole, beside what the guest makes
+/// The largest body that is read. A policy by `numax policy init` gives a guest 64 MiB, and a body is held whole, beside what the guest makes
 /// of it.
 const MAX_BODY: usize = 16 << 20;
 

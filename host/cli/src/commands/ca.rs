@@ -1,12 +1,13 @@
 //! `numax ca`: an authority, and certificates by it.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use numax_crdt::NodeId;
 use numax_net::ca::{self, CA_CERTIFICATE, CaOptions, IssueOptions};
 use numax_net::identity::FOLDER;
-use numax_net::{CERTIFICATE_FILE, IdentityError};
+use numax_net::{AUTHORITY_FILE, CERTIFICATE_FILE, IdentityError};
 use numax_policy::text::parse_duration;
 use serde_json::json;
 
@@ -17,8 +18,13 @@ use crate::exit::Failure;
 pub(crate) fn run(args: &CaArgs) -> Result<(), Failure> {
     match &args.command {
         CaCommand::Init { dir, name, valid_for, json } => init(dir, name, valid_for, *json),
-        CaCommand::Issue { ca, datastore, host, valid_for, out, json } => {
-            let options = IssueOptions { names: host.clone(), validity: validity(valid_for)? };
+        CaCommand::Issue { ca, datastore, host: hosts, valid_for, out, other_cluster, json } => {
+            hosts.iter().map(host).collect::<Result<Vec<_>, _>>()?;
+            let options = IssueOptions { names: hosts.clone(), validity: validity(valid_for)? };
+            if !other_cluster {
+                let folder = out.clone().unwrap_or_else(|| datastore.join(FOLDER));
+                same_cluster(ca, datastore, &folder)?;
+            }
             issue(ca, datastore, &options, out.as_deref(), *json)
         }
         CaCommand::Show { path, json } => show(path, *json),
@@ -26,7 +32,46 @@ pub(crate) fn run(args: &CaArgs) -> Result<(), Failure> {
 }
 
 fn validity(text: &str) -> Result<Duration, Failure> {
-    parse_duration(text).map_err(|wrong| Failure::usage(format!("--valid-for: {wrong}")))
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err(Failure::usage("--valid-for: a certificate must be valid for some time")),
+        Ok(validity) => Ok(validity),
+        Err(wrong) => Err(Failure::usage(format!("--valid-for: {wrong}"))),
+    }
+}
+
+/// Names and addresses as a certificate can hold them.
+fn host(text: &String) -> Result<&String, Failure> {
+    let label = |part: &str| {
+        !part.is_empty()
+            && part.len() <= 63
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    };
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    match text.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(label)) {
+        true => Ok(text),
+        false => Err(Failure::usage(format!("--host: {text:?} is no host name and no address"))),
+    }
+}
+
+/// A datastore that has joined a cluster stays there unless somebody says otherwise: its data would be given to the
+/// other cluster.
+fn same_cluster(authority: &Path, datastore: &Path, folder: &Path) -> Result<(), Failure> {
+    let old = folder.join(AUTHORITY_FILE);
+    if !old.is_file() {
+        return Ok(());
+    }
+    // An authority that cannot be read is told of by who uses it.
+    let Ok(new) = ca::show(authority) else { return Ok(()) };
+    let (old, new) = (ca::inspect(&old).map_err(failed)?.node, new.node);
+    if old == new {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "{} belongs to cluster {old}, and {} is the authority of cluster {new}: nothing is changed; --other-cluster moves \
+         the datastore, with all its data",
+        datastore.display(),
+        authority.display()
+    )))
 }
 
 fn failed(error: IdentityError) -> Failure {

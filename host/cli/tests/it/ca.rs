@@ -26,6 +26,46 @@ fn an_authority_issues_for_datastores() {
     run(folder.path(), &["ca", "issue", "--ca", "nowhere", "--datastore", "data"])
         .expect(1, &["numax ca init"]);
     run(folder.path(), &["ca", "show", "nowhere"]).expect(1, &["nowhere"]);
+
+    // What a datastore belongs to is not changed by mistake.
+    run(folder.path(), &["ca", "init", "./other"]).expect(0, &[]);
+    let issue = ["ca", "issue", "--ca", "other", "--datastore", "data"];
+    run(folder.path(), &issue).expect(1, &[&cluster, "--other-cluster"]);
+    let shown = run(folder.path(), &["ca", "show", "data/identity/ca.pem"]).expect(0, &[]);
+    assert!(shown.out.contains(&cluster), "{}", shown.out);
+    run(folder.path(), &[&issue[..], &["--other-cluster"]].concat()).expect(0, &[]);
+}
+
+#[test]
+fn a_certificate_that_nobody_could_use_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["ca", "init", "./ca"]).expect(0, &[]);
+    for (flag, value) in
+        [("--valid-for", "0s"), ("--valid-for", "soon"), ("--host", "bad host!"), ("--host", "")]
+    {
+        run(folder.path(), &["ca", "issue", "--datastore", "data", flag, value]).expect(2, &[flag]);
+    }
+    assert!(!folder.path().join("data/identity/cert.pem").exists());
+    run(folder.path(), &["ca", "issue", "--datastore", "data", "--host", "*.example.com", "--host", "::1"])
+        .expect(0, &[]);
+}
+
+#[test]
+fn a_datastore_is_its_owners_alone_and_belongs_to_its_key() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let values =
+        ["run", "--data", "d/e", "--listen", "127.0.0.1:0", "--print-gcounter", "k", "--settle-for", "1ms"];
+    run(folder.path(), &values).expect(0, &[]);
+    let data = folder.path().join("d/e");
+    assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+
+    // A lost key is a lost identity; with a copy of the key it is none.
+    let key = data.join("identity/key.pem");
+    std::fs::rename(&key, data.join("copy")).unwrap();
+    run(folder.path(), &values).expect(1, &["is not this node's datastore", "put its old key back"]);
+    std::fs::rename(data.join("copy"), &key).unwrap();
+    run(folder.path(), &values).expect(0, &[]);
 }
 
 #[test]

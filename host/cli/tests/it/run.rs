@@ -89,7 +89,7 @@ fn a_datastore_of_another_format_is_left_alone() {
     let meta = folder.path().join("d/meta.json");
     let text = fs::read_to_string(&meta).unwrap();
     fs::write(&meta, text.replace("\"format\": 1", "\"format\": 77")).unwrap();
-    run(folder.path(), &values).expect(1, &["meta.json", "format 77", "newer program"]);
+    run(folder.path(), &values).expect(1, &["schema 77", "which knows schemas up to 1", "newer"]);
     fs::write(&meta, &text).unwrap();
 
     // The version stands behind the eight bytes of the magic.
@@ -136,4 +136,16 @@ fn a_run_that_repeats_lets_nothing_in_from_outside() {
         run(folder.path(), &[&["run", "app.wasm", "--data", "d"], *args].concat()).expect(*code, words);
         assert!(!folder.path().join("d").exists(), "{args:?} made a datastore");
     }
+}
+
+#[test]
+fn a_variable_that_sets_nothing_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = ["run", "--data", "d", "--print-gcounter", "k"];
+    let variables = [("NX_PEER", "127.0.0.1:1"), ("NX_CLOUD_TOKEN", "x"), ("NX_LOG_FORMAT", "json")];
+    let ended = super::program::run_with(folder.path(), &values, &variables);
+    ended.expect(0, &["NX_PEER is no setting", "did you mean NX_PEERS?", "NX_CLOUD_TOKEN is no setting"]);
+    run(folder.path(), &["run", "--peer", "nowhere"]).expect(2, &["--peer", "nowhere"]);
+    let help = run(folder.path(), &["run", "--help"]).expect(0, &[]);
+    assert!(help.out.contains("[NX_PEERS]") && help.out.contains("[NX_SNAPSHOT_KEEP]"), "{}", help.out);
 }

@@ -80,6 +80,12 @@ pub(crate) fn parse(pem: &str, path: &Path) -> Result<CertificateInfo, IdentityE
     })
 }
 
+/// Until when a certificate is valid; none if it cannot be read.
+pub(crate) fn valid_until(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(system_time(&certificate.validity().not_after))
+}
+
 fn name_text(name: &GeneralName<'_>) -> String {
     match name {
         GeneralName::DNSName(host) => (*host).to_owned(),

@@ -28,8 +28,8 @@ use crate::{
 };
 
 pub use dev::{dev_authority, user_data_dir};
-pub(crate) use info::parse as inspect_text;
 pub use info::{CertificateInfo, inspect, show};
+pub(crate) use info::{parse as inspect_text, valid_until};
 
 /// The authority's certificate in its folder.
 pub const CA_CERTIFICATE: &str = "ca.pem";

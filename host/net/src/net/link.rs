@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     net::SocketAddr,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use numax_crdt::NodeId;
@@ -139,6 +139,9 @@ async fn carry(shared: &Shared, link: &Arc<Link>, connection: &Arc<dyn Connectio
         () = link.replaced.cancelled() => {
             return Closed::here(CloseCode::DUPLICATE, "another connection between the two nodes is kept");
         }
+        () = until(connection.valid_until()) => {
+            return Closed::here(CloseCode::REFUSED, "the peer's certificate has ended; issue it again with `numax ca issue`");
+        }
         closed = connection.closed() => {
             // What had arrived before the end is still delivered, as far as somebody takes it.
             let _ = timeout(drain, readers.join_next()).await;
@@ -156,6 +159,15 @@ async fn carry(shared: &Shared, link: &Arc<Link>, connection: &Arc<dyn Connectio
         () = link.replaced.cancelled() => {}
     }
     link.why.get().cloned().unwrap_or_else(|| Closed::here(CloseCode::SHUTDOWN, "shutting down"))
+}
+
+/// Waits until a time of day, in steps, so that a clock that is set is noticed.
+async fn until(time: Option<SystemTime>) {
+    const STEP: Duration = Duration::from_secs(60);
+    let Some(time) = time else { return std::future::pending().await };
+    while let Ok(left) = time.duration_since(SystemTime::now()) {
+        tokio::time::sleep(left.min(STEP)).await;
+    }
 }
 
 /// Writes one class: opens the stream with the first frame, then as many frames at a time as wait.

@@ -58,13 +58,19 @@ pub enum Problem {
     #[error("{0}")]
     Link(Closed),
     /// Our own certificate ends soon.
-    #[error(
-        "this node's certificate ends in {days} days: renew it with `numax ca issue` and restart the node"
-    )]
+    #[error("this node's certificate ends {}: renew it with `numax ca issue` and restart the node", ends(*days))]
     CertificateEnds {
         /// How many days are left.
         days: u64,
     },
+}
+
+fn ends(days: u64) -> String {
+    match days {
+        0 => "within a day".to_owned(),
+        1 => "in a day".to_owned(),
+        days => format!("in {days} days"),
+    }
 }
 
 impl Problem {

@@ -6,7 +6,7 @@
 mod half_open;
 pub mod quic;
 
-use std::{fmt, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{fmt, io, net::SocketAddr, pin::Pin, sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -75,6 +75,9 @@ pub trait Transport: Send + Sync + 'static {
 pub trait Connection: Send + Sync + fmt::Debug + 'static {
     /// Who the peer is, computed from the key it proved to hold.
     fn peer(&self) -> NodeId;
+
+    /// Until when the peer's certificate is valid; none if the connection does not say.
+    fn valid_until(&self) -> Option<SystemTime>;
 
     /// Where the peer is.
     fn remote_addr(&self) -> SocketAddr;

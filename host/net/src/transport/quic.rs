@@ -84,8 +84,8 @@ impl QuicTransport {
                 let mut base = server_config(&tls, RefusalSlot::default()).map_err(NetError::Tls)?;
                 base.transport = Arc::clone(&transport);
                 settings.limit_strangers(&mut base);
-                let endpoint =
-                    bind(addr, Some(base.clone())).map_err(|source| NetError::Bind { addr, source })?;
+                let endpoint = bind(addr, Some((base.clone(), credentials.reset_key())))
+                    .map_err(|source| NetError::Bind { addr, source })?;
                 (Some(endpoint), Some(base))
             }
             None => (None, None),
@@ -247,7 +247,7 @@ fn server_config(tls: &TlsConfig, slot: Arc<OnceLock<Refusal>>) -> Result<Server
 }
 
 /// A UDP endpoint; an unspecified IPv6 address serves IPv4, too.
-fn bind(addr: SocketAddr, server: Option<ServerConfig>) -> std::io::Result<Bound> {
+fn bind(addr: SocketAddr, server: Option<(ServerConfig, &Arc<ring::hmac::Key>)>) -> std::io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(!addr.ip().is_unspecified())?;
@@ -258,12 +258,11 @@ fn bind(addr: SocketAddr, server: Option<ServerConfig>) -> std::io::Result<Bound
     let socket: UdpSocket = socket.into();
     let socket = TokioRuntime.wrap_udp_socket(socket)?;
     let weak = Arc::downgrade(&socket);
-    let endpoint = Endpoint::new_with_abstract_socket(
-        EndpointConfig::default(),
-        server,
-        socket,
-        Arc::new(TokioRuntime),
-    )?;
+    let (config, server) = match server {
+        Some((server, key)) => (EndpointConfig::new(key.clone()), Some(server)),
+        None => (EndpointConfig::default(), None),
+    };
+    let endpoint = Endpoint::new_with_abstract_socket(config, server, socket, Arc::new(TokioRuntime))?;
     Ok(Bound { endpoint, socket: weak })
 }
 

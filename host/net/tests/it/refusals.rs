@@ -7,7 +7,7 @@ use std::{
 
 use numax_net::{
     CloseCode, Closed, Credentials, Direction, Net, NetConfig, NetError, PeerAddr, Problem, Refusal, Report,
-    Timing,
+    Timing, TlsFiles,
     ca::{self, IssueOptions},
     transport::quic::QuicSettings,
 };
@@ -315,4 +315,23 @@ async fn a_renewed_certificate_is_the_same_node() {
     ca::issue(&cluster.ca(), &cluster.datastore("node"), &IssueOptions::default(), None).unwrap();
     let _second = cluster.dialer("node", &[server.at_id()]);
     assert_eq!(server.up().await.1, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_ends_with_the_peers_certificate() {
+    let cluster = Cluster::new();
+    let mut server = cluster.start("server");
+    let datastore = cluster.datastore("brief");
+    let options = IssueOptions { validity: Duration::from_secs(3), ..IssueOptions::default() };
+    ca::issue(&cluster.ca(), &datastore, &options, None).unwrap();
+    let credentials = Credentials::from_files(&datastore, &TlsFiles::default()).unwrap();
+    let mut brief = Node::start(NetConfig { peers: vec![server.at_id()], ..NetConfig::new(credentials) });
+    brief.up().await;
+    server.up().await;
+    let (_, reason) = server.down().await;
+    assert!(reason.to_string().contains("certificate has ended"), "{reason}");
+    // It is told so, too, and does not come back.
+    let (_, reason) = brief.down().await;
+    assert!(reason.to_string().contains("certificate has ended"), "{reason}");
+    serves_others(&cluster, &mut server).await;
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use numax_policy::text::suggest;
 use numax_policy::toml_reader;
 use numax_policy::toml_report::{Issue, TomlError};
 use numax_snapshots::AwsVariables;
@@ -45,6 +46,14 @@ pub fn load(inputs: &Inputs) -> Result<NodeConfig, ConfigError> {
     } else {
         Err(ConfigError::File(TomlError::new(&name, &text, resolver.issues)))
     }
+}
+
+/// Variables that begin like ours and set nothing, each with the one that may have been meant.
+#[must_use]
+pub fn unknown_variables(inputs: &Inputs) -> Vec<(String, Option<&'static str>)> {
+    let known: Vec<_> = keys::KEYS.iter().map(|key| key.variable).chain([keys::CONFIG_VARIABLE]).collect();
+    let unknown = inputs.variables.keys().filter(|name| !known.contains(&name.as_str()));
+    unknown.map(|name| (name.clone(), suggest(name, &known))).collect()
 }
 
 /// The file and its text; an absent default file is an empty one.

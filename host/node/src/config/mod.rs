@@ -17,7 +17,7 @@ use std::time::Duration;
 use numax_policy::toml_report::TomlError;
 use numax_snapshots::{AwsVariables, Location};
 
-pub use layers::{Inputs, load};
+pub use layers::{Inputs, load, unknown_variables};
 pub use values::{Address, ByteSize, Durability, Engine, LogFormat, LogLevel};
 
 /// Where a value came from.

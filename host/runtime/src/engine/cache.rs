@@ -1,4 +1,4 @@
-//! The cache of compiled code on disk: a module that was compiled once starts in well under a millisecond afterwards.
+//! The cache of compiled code on disk: a module that was compiled once is mapped and not compiled again.
 //!
 //! An entry is machine code that this process will run, so whoever can write here owns the node. The folder belongs to
 //! this user, nobody else may write in it, and that is verified each time it is opened; the name of an entry is the hash

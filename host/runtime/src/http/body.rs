@@ -1,5 +1,6 @@
 //! Bodies on their way through the server.
 
+use super::patience::Patient;
 use crate::turn::Gate;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -8,21 +9,21 @@ use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::task::AbortHandle;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// A request's body, cut off with an error after that many bytes.
-pub(super) fn limited(body: Incoming, max: usize) -> WasiBody {
+/// A request's body, cut off with an error after that many bytes, or after that time without any.
+pub(super) fn limited(body: Incoming, max: usize, stall: Duration) -> WasiBody {
     let too_long = u64::try_from(max).ok();
-    Limited::new(body, max)
-        .map_err(move |e| match e.downcast::<LengthLimitError>() {
-            Ok(_) => Error::HttpRequestBodySize(too_long),
-            Err(e) => match e.downcast::<hyper::Error>() {
-                Ok(e) => Error::Hyper(*e),
-                Err(e) => Error::InternalError(Some(e.to_string())),
-            },
-        })
-        .boxed_unsync()
+    let limited = Limited::new(body, max).map_err(move |e| match e.downcast::<LengthLimitError>() {
+        Ok(_) => Error::HttpRequestBodySize(too_long),
+        Err(e) => match e.downcast::<hyper::Error>() {
+            Ok(e) => Error::Hyper(*e),
+            Err(e) => Error::InternalError(Some(e.to_string())),
+        },
+    });
+    Patient::new(limited, stall).boxed_unsync()
 }
 
 /// The body of a response whose guest is still running. When it is dropped before its end, the client has left, and the

@@ -17,6 +17,9 @@ pub struct HttpConfig {
     pub max_headers: usize,
     /// Time for a client to send its request's head.
     pub head_timeout: Duration,
+    /// Time without a byte after which a client is given up that is in the middle of its request's body, or that does
+    /// not take its answer: such a client holds an instance.
+    pub stall_timeout: Duration,
     /// Connections that are open at the same time, for each worker. More wait in the kernel.
     pub max_connections: usize,
     /// How long requests may go on after [`HttpServer::shutdown`](crate::HttpServer::shutdown) was called.
@@ -31,6 +34,7 @@ impl Default for HttpConfig {
             max_head: 64 << 10,
             max_headers: 100,
             head_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
             max_connections: 10_000,
             drain: Duration::from_secs(10),
         }

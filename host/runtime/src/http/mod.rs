@@ -6,10 +6,12 @@
 
 mod body;
 mod config;
+mod patience;
 mod reply;
 mod request;
 mod router;
 mod script;
+mod seldom;
 mod server;
 mod site;
 

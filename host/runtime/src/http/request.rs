@@ -4,10 +4,10 @@ use super::body::{Watched, limited};
 use super::config::HttpConfig;
 use super::reply::{failed, plain};
 use super::router::Router;
-
+use super::seldom::Seldom;
 use super::site::{Head, Site};
 use crate::error::RunError;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use numax_policy::Capability;
@@ -15,6 +15,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::WasiBody;
@@ -26,11 +27,18 @@ pub(super) struct Worker {
     pub(super) config: HttpConfig,
     /// Guests that go on after their connection's task has handed them over.
     pub(super) guests: TaskTracker,
+    /// Where this server listens: the host of a request that names none, which HTTP/1.0 allows.
+    pub(super) host: HeaderValue,
+    /// Requests that found every instance taken.
+    pub(super) busy: Arc<Seldom>,
 }
 
 impl Worker {
     /// Answers a request; every failure is an answer too.
-    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<WasiBody> {
+    pub(super) async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<WasiBody> {
+        if request.version() == Version::HTTP_10 && request.uri().authority().is_none() {
+            request.headers_mut().entry(header::HOST).or_insert_with(|| self.host.clone());
+        }
         let Some(site) = self.router.find(request.uri().path()).and_then(|i| self.sites.get(i)) else {
             return plain(StatusCode::NOT_FOUND, "no module has this path");
         };
@@ -46,7 +54,7 @@ impl Worker {
             return refusal;
         }
         let bodiless = *request.method() == Method::HEAD;
-        let request = request.map(|body| limited(body, self.config.max_body));
+        let request = request.map(|body| limited(body, self.config.max_body, self.config.stall_timeout));
         let (head, response) = oneshot::channel();
         let run = Box::pin(site.clone().run(request, head));
         self.first_of(site, run, response, bodiless).await
@@ -86,17 +94,17 @@ impl Worker {
         let name = site.module.name();
         let running = match ended {
             None => {
-                let module = site.module.clone();
+                let (module, busy) = (site.module.clone(), self.busy.clone());
                 let task = self.guests.spawn(async move {
                     if let Err(e) = run.await {
-                        say(module.name(), &e);
+                        say(module.name(), &e, &busy);
                     }
                 });
                 Some(task.abort_handle())
             }
             Some(Ok(())) => None,
             Some(Err(e)) => {
-                say(name, &e);
+                say(name, &e, &self.busy);
                 if head.is_err() || matches!(e, RunError::Commit(_)) && !passed(&head) {
                     return failed(&e);
                 }
@@ -143,11 +151,15 @@ fn content_length(response: &Response<WasiBody>) -> Option<u64> {
 }
 
 /// One line for a run that failed.
-fn say(module: &str, error: &RunError) {
+fn say(module: &str, error: &RunError, busy: &Seldom) {
     match error {
         // Said by the session, where it happened.
         RunError::Commit(_) => {}
-        RunError::Busy(_) => tracing::debug!(module, %error, "a request was turned away"),
+        RunError::Busy(_) => {
+            if let Some(requests) = busy.due(Instant::now()) {
+                tracing::warn!(module, requests, %error, "requests were turned away with 503");
+            }
+        }
         _ => tracing::warn!(module, %error, "a request failed"),
     }
 }

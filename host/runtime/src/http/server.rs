@@ -1,8 +1,10 @@
 //! The listener and its workers.
 
 use super::config::HttpConfig;
+use super::patience::Stalled;
 use super::request::Worker;
 use super::router::Router;
+use super::seldom::Seldom;
 use super::site::Site;
 use crate::error::StartError;
 use crate::module::Module;
@@ -66,6 +68,9 @@ impl HttpServer {
         let listeners: Result<Vec<_>, _> = (0..count).map(|_| listen(addr)).collect();
         let listeners = listeners.map_err(failed)?;
         let stop = CancellationToken::new();
+        let host = http::HeaderValue::try_from(addr.to_string())
+            .map_err(|e| StartError::Engine(format!("{addr} is no host: {e}")))?;
+        let busy = Arc::new(Seldom::default());
         let mut server = HttpServer { addr, stop: stop.clone(), workers: Vec::new() };
         for (n, listener) in listeners.into_iter().enumerate() {
             let worker = Worker {
@@ -73,6 +78,8 @@ impl HttpServer {
                 sites: modules.iter().map(|m| Arc::new(Site::new(runtime.clone(), m.clone()))).collect(),
                 config: config.clone(),
                 guests: TaskTracker::new(),
+                host: host.clone(),
+                busy: busy.clone(),
             };
             let (done, ended) = oneshot::channel();
             let stop = stop.clone();
@@ -219,6 +226,7 @@ async fn connection(worker: Arc<Worker>, stream: TcpStream, stop: CancellationTo
         let worker = answering.clone();
         async move { Ok::<_, Infallible>(worker.answer(request).await) }
     });
+    let stream = Stalled::new(stream, config.stall_timeout);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -227,8 +235,14 @@ async fn connection(worker: Arc<Worker>, stream: TcpStream, stop: CancellationTo
             connection.await
         }
     };
-    if let Err(e) = result {
-        tracing::debug!(error = %e, "a connection ended");
+    match result {
+        // The client must not take it for whole. Which module it was says the engine's own report of the body.
+        Err(e) if e.is_user() => tracing::warn!(
+            error = %std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string),
+            "an answer was cut off, because its body ended with an error"
+        ),
+        Err(e) => tracing::debug!(error = %e, "a connection ended"),
+        Ok(()) => {}
     }
 }
 

@@ -274,3 +274,43 @@ async fn a_shutdown_lets_open_requests_end_and_takes_no_more() {
     assert_eq!(held.chunks().await, (vec![], Ok(())));
     soon("the end", down).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_client_that_stops_in_the_middle_gives_its_instance_back() {
+    let node = Node::new();
+    let module = load(Guest::Web, "http-stalled", OPEN);
+    let server = serve_with(&node, vec![module], |c| c.stall_timeout = Duration::from_millis(300)).await;
+    let mut silent = Client::connect(server.addr()).await;
+    silent.send("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nabc").await;
+    let mut deaf = Client::connect(server.addr()).await;
+    deaf.request("GET", "/bytes?60000000").await;
+    // Both are with their guests before anybody is given up.
+    soon("two instances", async {
+        while server.runtime.instances() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Waiting for something to send is no reason.
+    let mut patient = Client::connect(server.addr()).await;
+    patient.begin("POST", "/echo").await;
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        patient.chunk("x").await;
+    }
+    patient.chunk("").await;
+    assert_eq!(patient.answer().await.unwrap().text(), "xxxx");
+    server.idle().await;
+}
+
+#[tokio::test]
+async fn http_1_0_needs_no_host() {
+    let node = Node::new();
+    let server = web(&node, "http-1-0").await;
+    let mut client = Client::connect(server.addr()).await;
+    client.send("GET /instance HTTP/1.0\r\n\r\n").await;
+    assert_eq!(client.answer().await.unwrap().status(), 200);
+    let mut client = Client::connect(server.addr()).await;
+    client.send("GET /instance HTTP/1.1\r\n\r\n").await;
+    assert_eq!(client.answer().await.unwrap().status(), 400);
+}

@@ -42,7 +42,7 @@ fn folders_that_are_no_datastores_are_called_what_they_are() {
         (dir.path().join("none"), "holds no datastore"),
         (file, "holds no datastore"),
         (empty, "holds no datastore"),
-        (hurt("newer", &meta("\"format\": 1", "\"format\": 9")), "newer program"),
+        (hurt("newer", &meta("\"format\": 1", "\"format\": 9")), "knows schemas up to 1"),
         (hurt("no json", &|path| fs::write(path.join("meta.json"), "{").unwrap()), "cannot be read"),
         (hurt("no node", &meta("0101010101", "zz")), "no node id"),
         (hurt("other node", &meta("0101010101", "0202020202")), "another node"),

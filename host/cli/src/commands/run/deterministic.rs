@@ -28,7 +28,7 @@ pub(crate) async fn run(
         return Err(Failure::usage("--deterministic: name the modules to run"));
     }
     let inputs = requests.map(input::read).transpose()?;
-    let signals = Signals::take()?;
+    let signals = Signals::take(config.log_format.value)?;
     let world = Deterministic::new(seed);
     let node = Node::deterministic(config, world.clone()).map_err(Failure::failed)?;
     let result = modules(config, &node, wanted, world, inputs, &signals).await;

@@ -7,7 +7,7 @@ mod print;
 mod session;
 mod signals;
 
-use numax_node::config::{ConfigError, Inputs, LogLevel, NodeConfig, load};
+use numax_node::config::{ConfigError, Inputs, LogLevel, NodeConfig, load, unknown_variables};
 
 use numax_snapshots::AwsVariables;
 
@@ -27,6 +27,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
         other => Failure::usage(other),
     })?;
     logging::start(level(&args, &config), config.log_format.value);
+    warn_of_unknown(&inputs);
     let modules = modules::wanted(&args, &config)?;
     let alone = config.listen.value.is_none() && config.peers.value.is_empty();
     if modules.is_empty() && alone && args.print.is_empty() {
@@ -46,6 +47,18 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     // Whatever still runs was given its time; a blocked thread must not keep the process.
     threads.shutdown_background();
     result
+}
+
+/// Other programs have such variables, too, so one that numax does not know is no error.
+fn warn_of_unknown(inputs: &Inputs) {
+    for (name, meant) in unknown_variables(inputs) {
+        match meant {
+            Some(meant) => {
+                tracing::warn!("{name} is no setting of numax and is ignored; did you mean {meant}?")
+            }
+            None => tracing::warn!("{name} is no setting of numax and is ignored"),
+        }
+    }
 }
 
 fn level(args: &RunArgs, config: &NodeConfig) -> LogLevel {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use numax_node::Node;
 use numax_node::config::{LogFormat, NodeConfig, Setting};
+use numax_node::{Node, NodeError};
 use numax_runtime::{
     Engine, EngineConfig, HttpServer, Module, ModuleOptions, Reactive, RunError, Runtime, StartError,
 };
@@ -26,8 +26,11 @@ pub(crate) async fn run(
     wanted: Vec<Wanted>,
     wanted_values: PrintArgs,
 ) -> Result<(), Failure> {
-    let signals = Signals::take()?;
-    let node = Node::start(config).await.map_err(Failure::failed)?;
+    let signals = Signals::take(config.log_format.value)?;
+    let node = Node::start(config).await.map_err(|error| match error {
+        NodeError::Setting(_) => Failure::usage(error),
+        error => Failure::failed(error),
+    })?;
     if let Some(address) = node.cluster_address() {
         let text = match address.listen {
             Some(listen) => format!("cluster listening on {listen} as {}", address.node),
@@ -109,12 +112,18 @@ async fn with_modules(
     for module in wanted {
         modules.push(load(&engine, module, config.log_format.value).await?);
     }
+    let stays = |module: &Module| module.kind().http || module.kind().reactive();
+    if modules.iter().any(|module| stays(module) && module.grant().policy().reaches_data()) {
+        // A command may end without it; these would go on without what they are for.
+        node.open().await.map_err(Failure::failed)?;
+    }
     let runtime = Runtime::new(engine, Arc::new(node.clone()));
     pause(config.wait_before_run.value, signals).await;
     Running::start(config, runtime, modules).await?.until_done(config, signals).await
 }
 
-/// Loads a module, and says so if that takes long enough to be a compilation.
+/// Loads a module, and says so if that takes long enough to be noticed: a large one that is compiled for the first time
+/// takes many seconds.
 pub(super) async fn load(engine: &Engine, wanted: Wanted, format: LogFormat) -> Result<Module, Failure> {
     let bytes = std::fs::metadata(&wanted.path).map_or(0, |file| file.len());
     let name = wanted.name.clone();
@@ -127,7 +136,7 @@ pub(super) async fn load(engine: &Engine, wanted: Wanted, format: LogFormat) -> 
     let loaded = match soon {
         Ok(loaded) => loaded,
         Err(_) => {
-            announce(format, &format!("compiling {name} ({})", size(bytes)));
+            announce(format, &format!("loading {name} ({})", size(bytes)));
             loading.await
         }
     };

@@ -3,7 +3,10 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use numax_node::config::LogFormat;
+
 use crate::exit::{FAILED, Failure};
+use crate::logging::announce;
 
 /// Hears of signals.
 #[derive(Debug, Clone)]
@@ -13,17 +16,17 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Takes the signals over. From here on they do not kill the process by themselves.
-    pub(crate) fn take() -> Result<Self, Failure> {
+    pub(crate) fn take(format: LogFormat) -> Result<Self, Failure> {
         let cannot = |error| Failure::failed(format!("cannot listen for signals: {error}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
         let (ask, asked) = watch::channel(false);
         tokio::spawn(async move {
             any(&mut interrupt, &mut terminate).await;
-            eprintln!("shutting down; once more to end at once");
+            announce(format, "shutting down; once more to end at once");
             let _ = ask.send(true);
             any(&mut interrupt, &mut terminate).await;
-            eprintln!("ended at once; nothing acknowledged is lost, open requests are");
+            announce(format, "ended at once; nothing acknowledged is lost, open requests are");
             std::process::exit(i32::from(FAILED));
         });
         Ok(Self { asked })

@@ -1,6 +1,6 @@
 //! One QUIC connection and its streams.
 
-use std::{io, net::SocketAddr, sync::OnceLock};
+use std::{io, net::SocketAddr, sync::OnceLock, time::SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::canonical;
 use crate::{
+    ca,
     close::{CloseCode, Closed},
     tls::{Refusal, alert_text},
     transport::{Connection, RecvStream, SendStream},
@@ -42,6 +43,10 @@ impl QuicConnection {
 impl Connection for QuicConnection {
     fn peer(&self) -> NodeId {
         self.peer
+    }
+
+    fn valid_until(&self) -> Option<SystemTime> {
+        chain_of(&self.quinn).iter().filter_map(ca::valid_until).min()
     }
 
     fn remote_addr(&self) -> SocketAddr {
