@@ -1,21 +1,24 @@
 package runtime
 
-import "runtime"
+import (
+	"runtime"
+	"sync/atomic"
+)
 
 // Handles that nobody closes wait for the garbage collector, which knows nothing of what they cost the host. So the
 // collector also runs when many are held: at first at minHandles, then whenever their number has doubled.
 const minHandles = 256
 
 var (
-	held      int
-	collectAt = minHandles
+	held      atomic.Int64 // cleanups let go of handles in goroutines of their own, outside of wasm on other threads
+	collectAt = int64(minHandles)
 )
 
 // collect lets go of the handles that nobody can reach.
 func collect() {
 	runtime.GC()
 	runtime.Gosched() // the cleanups run in a goroutine of their own
-	collectAt = max(minHandles, 2*held)
+	collectAt = max(minHandles, 2*held.Load())
 }
 
 // Handle is a guest's hold on a resource of the host. It is taken once: whoever takes it drops it or gives it away.
@@ -38,11 +41,11 @@ func (h *Handle) Set(value int32) {
 	if h.value != 0 {
 		panic("numax: a handle is set twice")
 	}
-	if held >= collectAt {
+	if held.Load() >= collectAt {
 		collect()
 	}
 	h.value = value
-	held++
+	held.Add(1)
 }
 
 // Use is the handle, which stays held. It panics when it is closed or was given away.
@@ -57,7 +60,7 @@ func (h *Handle) Use() int32 {
 func (h *Handle) Take() int32 {
 	value := h.Use()
 	h.value = 0
-	held--
+	held.Add(-1)
 	return value
 }
 
@@ -69,7 +72,7 @@ func (h *Handle) TakeOrNil() int32 {
 	value := h.value
 	if value != 0 {
 		h.value = 0
-		held--
+		held.Add(-1)
 	}
 	return value
 }
