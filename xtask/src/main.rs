@@ -9,6 +9,7 @@ mod demo;
 mod product;
 mod setup;
 mod shell;
+mod small_disk;
 mod test;
 
 use clap::{Parser, Subcommand};

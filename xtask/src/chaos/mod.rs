@@ -16,11 +16,12 @@ mod nemesis;
 mod random;
 
 use crate::cluster::{Node, State};
+use crate::small_disk::SmallDisk;
 use crate::{setup, shell};
 use anyhow::{Context, Result, bail, ensure};
 use client::{Shared, Target, work};
 use clock::Shim;
-use nemesis::{Nemesis, SmallDisk, Victim};
+use nemesis::{Nemesis, Victim};
 use random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -50,6 +51,9 @@ pub struct Options {
     /// that sees nothing.
     #[arg(long, default_value = "interval", value_parser = ["fsync", "interval", "none"])]
     durability: String,
+    /// What keeps the rows: sled, redb or fjall.
+    #[arg(long, default_value = "sled", value_parser = ["sled", "redb", "fjall"])]
+    engine: String,
     /// Use this program instead of building one.
     #[arg(long, value_name = "FILE")]
     numax: Option<PathBuf>,
@@ -72,6 +76,7 @@ pub fn run(options: &Options) -> Result<()> {
         seed: options.seed,
         lasts,
         durability: &options.durability,
+        engine: &options.engine,
         small_disk: true,
     };
     match storm.run(&numax, &guest, home.path()) {
@@ -96,6 +101,8 @@ pub struct Storm<'a> {
     pub lasts: Duration,
     /// When commits count.
     pub durability: &'a str,
+    /// What keeps the rows.
+    pub engine: &'a str,
     /// Whether the first node has a small disk, which is full now and then.
     pub small_disk: bool,
 }
@@ -104,7 +111,7 @@ impl Storm<'_> {
     /// Runs nodes, clients and faults for some time, and says what came of it in a line; an error if a promise was broken.
     pub fn run(&self, numax: &Path, guest: &Path, home: &Path) -> Result<String> {
         let &Storm { nodes: count, seed, lasts, .. } = self;
-        let durability = self.durability;
+        let &Storm { durability, engine, .. } = self;
         let mut victims = self.cluster(numax, guest, home)?;
         let targets: Vec<Target> = victims.iter().map(|victim| Target::new(victim.node.http)).collect();
         let shared = Shared::new();
@@ -131,7 +138,7 @@ impl Storm<'_> {
             suffered.iter().map(|(nemesis, times)| format!("{times} {nemesis}")).collect();
         let broken = verdict.broken() + history.wrong.len();
         let line = format!(
-            "chaos: {count} nodes, {:.0} s, seed {seed}, {durability}; {}; {verdict}; {broken} violations",
+            "chaos: {count} nodes, {:.0} s, seed {seed}, {durability}, {engine}; {}; {verdict}; {broken} violations",
             start.elapsed().as_secs_f64(),
             faults.join(", "),
         );
@@ -161,6 +168,7 @@ impl Storm<'_> {
         for index in 0..self.nodes {
             let mut node = Node::new(numax, home, &format!("n{index}"), guest)?;
             node.flag("--durability", self.durability);
+            node.flag("--storage", self.engine);
             let disk = if self.small_disk && index == 0 {
                 skipped("full disks", SmallDisk::mount(&node.data))
             } else {

@@ -5,6 +5,7 @@ use super::clock::Clock;
 use super::random::Random;
 use crate::cluster::Node;
 use crate::shell;
+use crate::small_disk::SmallDisk;
 use anyhow::{Result, bail, ensure};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -53,38 +54,6 @@ pub struct Victim {
     pub small_disk: Option<SmallDisk>,
     /// An old copy of its datastore.
     copy: Option<PathBuf>,
-}
-
-/// A disk of few megabytes.
-pub struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounts one; an error says why this machine does not let us.
-    pub fn mount(at: &Path) -> Result<Self> {
-        std::fs::create_dir_all(at)?;
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(at).output()?;
-        ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr).trim());
-        Ok(Self(at.into()))
-    }
-
-    /// Takes all room.
-    fn fill(&self) {
-        use std::io::Write;
-        if let Ok(mut file) = std::fs::File::create(self.0.join("ballast")) {
-            let block = [0_u8; 1 << 16];
-            while file.write_all(&block).is_ok() {}
-        }
-    }
-
-    fn empty(&self) -> Result<()> {
-        Ok(std::fs::remove_file(self.0.join("ballast"))?)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 impl Victim {
@@ -140,19 +109,32 @@ impl Victim {
         clock.set(to)
     }
 
-    /// While the disk is full the node answers reads; when there is room again it takes writes without a restart.
+    /// While the disk is full every read is answered; when there is room again writes are taken without a restart. Others
+    /// take at once whatever the node gives up.
     fn fill(&mut self, target: &Target, random: &mut Random) -> Result<()> {
         let Some(disk) = &self.small_disk else { bail!("{} has the machine's disk", self.node.name) };
-        disk.fill();
-        sleep(Duration::from_millis(1_000 + random.up_to(2_000)));
-        let read = until(|| ask(target.http, "GET", "/").is_some());
-        disk.empty()?;
-        ensure!(
-            read,
-            "{} does not answer reads while its disk is full; its log:\n{}",
-            self.node.name,
-            self.node.tail()
-        );
+        let lasts = Duration::from_millis(1_000 + random.up_to(5_000));
+        let start = Instant::now();
+        let (mut answered, mut silent) = (0_u64, None);
+        while start.elapsed() < lasts && silent.is_none() {
+            disk.fill()?;
+            match self.node.ask("GET", "/") {
+                Ok(answer) if answer.status == 200 => answered += 1,
+                other => silent = Some((start.elapsed(), format!("{other:?}"))),
+            }
+            sleep(Duration::from_millis(20));
+        }
+        let wrong = silent.map(|(after, answer)| {
+            format!(
+                "{} does not answer reads, {after:?} after its disk was full (after {answered} reads): {answer}; its log:\n{}",
+                self.node.name,
+                self.node.tail()
+            )
+        });
+        disk.free()?;
+        if let Some(wrong) = wrong {
+            bail!("{wrong}");
+        }
         let wrote = until(|| ask(target.http, "PUT", "/languages/rust").is_some());
         ensure!(
             wrote,

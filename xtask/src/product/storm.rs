@@ -13,7 +13,14 @@ const LASTS: Duration = Duration::from_secs(25);
 
 /// Nothing acknowledged is lost, nothing is there that nobody wrote, and all nodes agree.
 pub fn short(bench: &Bench) -> Result<()> {
-    let storm = Storm { nodes: 3, seed: SEED, lasts: LASTS, durability: "interval", small_disk: false };
+    let storm = Storm {
+        nodes: 3,
+        seed: SEED,
+        lasts: LASTS,
+        durability: "interval",
+        engine: "sled",
+        small_disk: false,
+    };
     println!("   {}", storm.run(&bench.numax, bench.rust()?, &bench.home)?);
     Ok(())
 }
