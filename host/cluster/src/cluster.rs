@@ -107,7 +107,7 @@ impl Cluster {
             Event::LogPage { request, batches, next } => self.page_read(request, batches, next, fx),
             Event::LogFailed { request, reason } => self.page_failed(request, reason, fx),
             Event::LogBehind { request, batches } => self.log_behind(request, batches, fx),
-            Event::Unfinished { state } => self.unfinished(state),
+            Event::Unfinished { state } => self.unfinished(state, fx),
             Event::Unsettled => self.settling = Some(Settling::default()),
             Event::Settled { done } => self.settled(done, fx),
             Event::StateRead { request, page } => self.state_read(request, page, fx),

@@ -137,7 +137,7 @@ pub enum Event {
         /// The page, or why it could not be read.
         page: Result<SentPage, String>,
     },
-    /// An [`Effect::TakeState`] is done.
+    /// An [`Effect::TakeState`] or [`Effect::MergeState`] is done.
     StateTaken {
         /// Its number.
         request: u64,
@@ -219,7 +219,12 @@ pub enum Effect {
         /// The page's bytes.
         page: Bytes,
     },
-    /// A transfer that has begun is given up: batches that it would have brought are to be taken again.
+    /// All pages of a peer's state are here: merge the next; answered by [`Event::StateTaken`].
+    MergeState {
+        /// To be named in the answer.
+        request: u64,
+    },
+    /// A transfer that has begun is given up.
     AbandonTransfer,
     /// This node has caught up: what is held back may go; answered by [`Event::Settled`].
     Settle,

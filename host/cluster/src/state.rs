@@ -5,9 +5,11 @@
 //! one page at a time, the next one when the last is in the log: that is the back-pressure. While a transfer is under
 //! way no batches are pulled.
 //!
-//! A transfer whose link is lost waits for a peer that can go on with it, its sender first. It goes on with another
-//! peer if that one's state includes what the first page's did, and else begins anew; the page says which. After a
-//! while without any progress it is given up, and batches are pulled again.
+//! A transfer whose link is lost waits for a peer that can go on with it, its sender first. It goes on with a peer whose
+//! state is exactly what the pages so far show, and else begins anew; the page says which. After a while without any
+//! progress it is given up, and batches are pulled again.
+//!
+//! When all pages are here they are merged, step by step. That needs no peer, and is not given up.
 
 use crate::Cluster;
 use crate::event::{Effect, LinkId, Millis, Report};
@@ -29,11 +31,13 @@ pub(crate) struct Transfer {
     picture: u64,
     /// How far it has come; none before the first page.
     place: Option<(Bytes, VersionVector)>,
+    /// All pages are here.
+    merging: bool,
     /// When the page is given up; none while it is being taken.
     until: Option<Millis>,
     /// When there was progress last.
     moved: Millis,
-    /// The request under which the page is being taken.
+    /// The request under which the page is being taken, or merged.
     taking: Option<u64>,
 }
 
@@ -46,17 +50,29 @@ pub(crate) struct Wanted {
 
 impl Cluster {
     /// The datastore has a transfer that did not end.
-    pub(crate) fn unfinished(&mut self, state: TransferState) {
+    pub(crate) fn unfinished(&mut self, state: TransferState, fx: &mut Vec<Effect>) {
         self.transfer = Some(Transfer {
             link: None,
             sender: Some(state.sender),
             id: 0,
             picture: 0,
             place: Some((state.cursor, state.floor)),
+            merging: state.merging,
             until: None,
             moved: self.now,
             taking: None,
         });
+        self.merge_state(fx);
+    }
+
+    /// Goes on merging, if it is time.
+    fn merge_state(&mut self, fx: &mut Vec<Effect>) {
+        let request = self.next_request();
+        let Some(transfer) = self.transfer.as_mut().filter(|transfer| transfer.merging) else { return };
+        if transfer.taking.is_none() {
+            transfer.taking = Some(request);
+            fx.push(Effect::MergeState { request });
+        }
     }
 
     /// The log could not be read for a peer past some point, or at all: what there was, and that this is all.
@@ -122,6 +138,7 @@ impl Cluster {
                 id: 0,
                 picture: 0,
                 place: None,
+                merging: false,
                 until: None,
                 moved: self.now,
                 taking: None,
@@ -154,6 +171,9 @@ impl Cluster {
         let Some(transfer) = &mut self.transfer else { return };
         if transfer.taking.is_some() {
             return;
+        }
+        if transfer.merging {
+            return self.merge_state(fx);
         }
         if transfer.until.is_some_and(|until| until <= now) {
             transfer.link = None;
@@ -206,7 +226,7 @@ impl Cluster {
         let peer = self.links.get(&link).map(|state| state.peer);
         // The answer to a request that was given up is of no use: another may be on its way.
         let Some(transfer) = &mut self.transfer else { return };
-        if transfer.link != Some(link) || transfer.id != id || transfer.taking.is_some() {
+        if transfer.link != Some(link) || transfer.id != id || transfer.taking.is_some() || transfer.merging {
             return;
         }
         transfer.picture = picture;
@@ -216,7 +236,7 @@ impl Cluster {
         fx.push(Effect::TakeState { request, link, page });
     }
 
-    /// A page was taken, or not.
+    /// A page was taken or merged, or not.
     pub(crate) fn state_taken(
         &mut self,
         request: u64,
@@ -234,8 +254,11 @@ impl Cluster {
             Ok(Some(state)) => {
                 transfer.moved = now;
                 transfer.place = Some((state.cursor, state.floor));
-                if let Some(link) = link {
-                    self.ask_for_state(link, fx);
+                transfer.merging = state.merging;
+                match link {
+                    _ if state.merging => self.merge_state(fx),
+                    Some(link) => self.ask_for_state(link, fx),
+                    None => {}
                 }
             }
             Ok(None) => {
@@ -247,8 +270,10 @@ impl Cluster {
                 }
             }
             Err(reason) => {
-                transfer.link = None;
-                transfer.picture = 0;
+                if !transfer.merging {
+                    transfer.link = None;
+                    transfer.picture = 0;
+                }
                 if let Some(link) = link {
                     fx.push(Effect::Report(Report::IngestFailed { link, reason }));
                 }

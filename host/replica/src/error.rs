@@ -3,7 +3,7 @@
 use numax_crdt::{ApplyError, CodecError, RowError};
 use numax_store::{DiskError, KvError};
 
-use crate::{draft::Miss, texts::Busy};
+use crate::{draft::Miss, texts::Busy, transfer::PageError};
 
 /// Why the log could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -206,6 +206,8 @@ pub(crate) enum CoreError {
     RowsLost(String),
     #[error("a batch in the log cannot be read: {0}")]
     Batch(#[from] CodecError),
+    #[error("transferred state: {0}")]
+    Page(#[from] PageError),
     #[error("{0}")]
     Invalid(String),
     /// One request of a group is refused; the others go on.

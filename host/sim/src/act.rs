@@ -81,6 +81,7 @@ impl World<'_> {
                 }
             }
             Effect::TakeState { request, page, .. } => self.enqueue(node, Job::State(request, page)),
+            Effect::MergeState { request } => self.enqueue(node, Job::Merge(request)),
             Effect::Settle => self.enqueue(node, Job::Settle),
             Effect::AbandonTransfer => {
                 if let Some(life) = self.life(node, life) {
@@ -247,11 +248,13 @@ impl World<'_> {
     /// Works off the queue as one group.
     pub(crate) fn commit(&mut self, node: usize, number: u64) {
         let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
+        let fsync = self.config.durability == Durability::Fsync;
         let Some(life) = self.life(node, number) else { return };
         life.awake = false;
         let jobs = std::mem::take(&mut life.queue);
         let outcome = life.core.run_group(jobs.iter().map(Job::request).collect(), wall);
         let vector = life.core.vector().clone();
+        let failed = fsync && matches!(life.core.health(), Health::ReadOnly(_));
         if self.died(node) || (outcome.results.iter().any(Result::is_err) && self.suspect(node)) {
             return;
         }
@@ -275,9 +278,13 @@ impl World<'_> {
             self.stats.transfers += 1;
             self.oracle.transferred(node, &vector);
         }
+        if failed {
+            // The log failed with this group, and what was not synced before is not shown any more.
+            self.oracle.taken_back(node, &vector);
+        }
         self.oracle.vector(node, &vector);
         // A page of a peer's state in the same group may hold what was written later elsewhere.
-        let pages = jobs.iter().any(|job| matches!(job, Job::State(..)));
+        let pages = jobs.iter().any(|job| matches!(job, Job::State(..) | Job::Merge(_)));
         if let Some(last) = outcome.applied.last().filter(|applied| !applied.remote && !pages) {
             self.inspect_written(node, &last.bytes);
         }
@@ -308,13 +315,15 @@ impl World<'_> {
                     };
                     life.waiting.push_back((position, Waiting::Ingested(request, outcome)));
                 }
-                (Job::State(request, _), Ok(Response::Transferred(done))) => {
+                (Job::State(request, _) | Job::Merge(request), Ok(Response::Transferred(done))) => {
                     life.waiting.push_back((position, Waiting::State(request, done.next)));
                 }
                 (Job::Settle, Ok(Response::Settled)) => settled = Some(true),
                 (Job::Settle, Err(_)) => settled = Some(false),
                 (Job::Ingest(request, _), Err(error)) => failed.push((request, false, error.to_string())),
-                (Job::State(request, _), Err(error)) => failed.push((request, true, error.to_string())),
+                (Job::State(request, _) | Job::Merge(request), Err(error)) => {
+                    failed.push((request, true, error.to_string()))
+                }
                 // Not committed: the guest is told, and nothing of it may be there.
                 (Job::Turn(..), Err(_)) => {}
                 (_, Ok(other)) => {

@@ -127,8 +127,8 @@ impl World<'_> {
     /// A reader sees what all batches make of everything that this node has applied.
     fn inspect_rows(&mut self, node: usize) {
         let Some(life) = self.nodes.get(node).and_then(|node| node.life.as_ref()) else { return };
-        // While state is being taken over, or batches are held back, rows are ahead of the vector.
-        if life.core.transfer_state().is_some() || life.core.held_back() > 0 {
+        // While a peer's state is being merged, or batches are held back, rows are ahead of the vector.
+        if life.core.transfer_state().is_some_and(|state| state.merging) || life.core.held_back() > 0 {
             return;
         }
         let want: &Visible = &self.oracle.visible(life.core.vector());

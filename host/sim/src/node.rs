@@ -107,6 +107,8 @@ pub enum Job {
     Ingest(u64, Vec<bytes::Bytes>),
     /// Take a page of a peer's state; answer to this request of the cluster.
     State(u64, bytes::Bytes),
+    /// Merge a page of a peer's state; answer to this request of the cluster.
+    Merge(u64),
     /// Settle what is held back.
     Settle,
 }
@@ -118,6 +120,7 @@ impl Job {
             Self::Turn(_, batch) => Request::Commit(batch.clone()),
             Self::Ingest(_, batches) => Request::Ingest(batches.clone()),
             Self::State(_, page) => Request::Transfer(page.clone()),
+            Self::Merge(_) => Request::Merge,
             Self::Settle => Request::Settle,
         }
     }

@@ -55,6 +55,7 @@ fn place(cursor: &'static str) -> TransferState {
         sender: NodeId([2; 32]),
         floor: vector(&[(2, 5)]),
         cursor: Bytes::from_static(cursor.as_bytes()),
+        merging: false,
     }
 }
 
@@ -116,6 +117,43 @@ fn pages_are_asked_for_one_by_one_and_then_the_log_again() {
     assert!(effects.contains(&Effect::Report(Report::TransferEnds { link: LinkId(1) })));
     assert_eq!(pulled(&effects).map(|(link, _)| link), Some(1), "what came after");
     assert_eq!(*node.core.vector(), vector(&[(2, 5)]));
+}
+
+/// The request under which pages are to be merged.
+fn merging(effects: &[Effect]) -> Option<u64> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::MergeState { request } => Some(*request),
+        _ => None,
+    })
+}
+
+#[test]
+fn pages_are_merged_when_all_are_here_and_nobody_is_needed_for_that() {
+    let (mut node, id) = behind();
+    let request = taking(&node.frame(1, page(id)));
+    let all = TransferState { merging: true, ..place("k") };
+    let step = |request, next| Event::StateTaken { request, outcome: Ok(next), vector: vector(&[]) };
+    let effects = node.step(step(request, Some(all.clone())));
+    assert!(asked(&effects).is_none());
+    let request = merging(&effects).unwrap();
+    node.step(Event::LinkDown { link: LinkId(1) });
+    let request = merging(&node.step(step(request, Some(all.clone())))).unwrap();
+    // What cannot be merged now is tried again, for ever, and nothing else goes on meanwhile.
+    let outcome = Err("no space".to_string());
+    let effects = node.step(Event::StateTaken { request, outcome, vector: vector(&[]) });
+    assert_eq!(merging(&effects), None);
+    let mut request = None;
+    for _ in 0..100 {
+        let effects = later(&mut node, 2_000);
+        assert!(!effects.contains(&Effect::AbandonTransfer) && asked(&effects).is_none());
+        request = request.or(merging(&effects));
+    }
+    let done = Event::StateTaken { request: request.unwrap(), outcome: Ok(None), vector: vector(&[(2, 5)]) };
+    node.step(done);
+    assert_eq!(*node.core.vector(), vector(&[(2, 5)]));
+    // After a restart it goes on by itself.
+    let mut node = Node::new(1, Config::default());
+    assert!(merging(&node.step(Event::Unfinished { state: all })).is_some());
 }
 
 #[test]

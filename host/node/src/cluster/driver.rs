@@ -195,6 +195,7 @@ impl Driver {
             Effect::TakeState { request, link: _, page } => {
                 work::take_state(&self.replica, results, request, page);
             }
+            Effect::MergeState { request } => work::merge_state(&self.replica, results, request),
             Effect::AbandonTransfer => {
                 tracing::warn!("a transfer of state stood still and is given up");
                 self.replica.abandon_transfer();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use numax_cluster::{IngestOutcome, LogCursor, PageRequest, SentPage, TransferState};
 use numax_crdt::VersionVector;
-use numax_replica::{LogError, Replica};
+use numax_replica::{CommitError, LogError, Replica, Transferred};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Finished work. The channel is unbounded, the work is not: the protocol limits how many reads
@@ -88,11 +88,16 @@ pub(super) fn settle(replica: &Replica, results: &Results) {
 /// Takes a page of a peer's state.
 pub(super) fn take_state(replica: &Replica, results: &Results, request: u64, page: Bytes) {
     let (replica, results) = (replica.clone(), results.clone());
-    tokio::spawn(async move {
-        let outcome = match replica.take_page(page).await {
-            Ok(done) => Ok(done.next),
-            Err(error) => Err(error.to_string()),
-        };
-        let _ = results.send(Done::StateTaken { request, outcome });
-    });
+    tokio::spawn(async move { state_taken(&results, request, replica.take_page(page).await) });
+}
+
+/// Merges a page of a peer's state.
+pub(super) fn merge_state(replica: &Replica, results: &Results, request: u64) {
+    let (replica, results) = (replica.clone(), results.clone());
+    tokio::spawn(async move { state_taken(&results, request, replica.merge_page().await) });
+}
+
+fn state_taken(results: &Results, request: u64, done: Result<Transferred, CommitError>) {
+    let outcome = done.map(|done| done.next).map_err(|error| error.to_string());
+    let _ = results.send(Done::StateTaken { request, outcome });
 }

@@ -103,7 +103,14 @@ fn apply(core: &mut Core, batches: Vec<Bytes>, out: &mut Built) -> Result<(), Op
 }
 
 fn take_page(core: &mut Core, page: Bytes, out: &mut Built) -> Result<(), OpenError> {
-    run(core, Request::Transfer(page))?;
+    let done = run(core, Request::Transfer(page))?;
     out.pages += 1;
+    let merging = |done: &Response| match done {
+        Response::Transferred(done) => done.next.as_ref().is_some_and(|state| state.merging),
+        _ => false,
+    };
+    if merging(&done) {
+        while merging(&run(core, Request::Merge)?) {}
+    }
     Ok(())
 }

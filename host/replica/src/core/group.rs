@@ -39,8 +39,10 @@ pub enum Request {
     },
     /// Apply batches that came from peers, encoded.
     Ingest(Vec<Bytes>),
-    /// Merge a page of a peer's state, encoded.
+    /// Take a piece of a peer's state, encoded.
     Transfer(Bytes),
+    /// All pages of a peer's state are here: merge the next.
+    Merge,
     /// This node has caught up with a member: settle some of what is held back.
     Settle,
 }
@@ -54,7 +56,7 @@ pub enum Response {
     Compared(bool, CommitTicket),
     /// What became of the batches.
     Ingested(Ingested),
-    /// What became of the page.
+    /// What became of the piece, or how far merging is.
     Transferred(Transferred),
     /// Some was settled; whether there is more, [`Core::is_unsettled`] says.
     Settled,
@@ -157,7 +159,8 @@ impl Core {
                 .compare_and_set(group, &key, expected.as_ref(), value, writer, now_ms)
                 .map(|(held, ticket)| Response::Compared(held, ticket)),
             Request::Ingest(batches) => self.ingest_all(group, batches, now_ms).map(Response::Ingested),
-            Request::Transfer(page) => self.take_page(group, page, now_ms).map(Response::Transferred),
+            Request::Transfer(page) => self.take_page(group, page).map(Response::Transferred),
+            Request::Merge => self.merge_next(group, now_ms).map(Response::Transferred),
             Request::Settle => self.settle(group, now_ms).map(|()| Response::Settled),
         };
         match outcome {

@@ -148,6 +148,10 @@ pub struct Core {
     /// Whose acknowledgement is passed on next.
     ack_turn: usize,
     pub(crate) collector: Collector,
+    /// There may be staged pages of transfers that were given up.
+    pub(crate) stale_pages: bool,
+    /// Where to look for them next.
+    pub(crate) stale_after: Bytes,
     pub(crate) pictures: Pictures,
     low: low::LowSpace,
 }

@@ -156,6 +156,8 @@ impl Core {
             acked: None,
             ack_turn: 0,
             collector: Collector::default(),
+            stale_pages: true,
+            stale_after: Default::default(),
             pictures: Pictures::default(),
             low: super::low::LowSpace::default(),
         })

@@ -14,7 +14,7 @@ use crate::{
     error::CoreError,
     log::Record,
     rows::{name, shared::Shared, staging::Staging},
-    transfer::{Page, merge_page},
+    transfer::{Piece, StagedPart, merge_page},
 };
 
 /// Applies the log's records behind the engine's position.
@@ -64,7 +64,6 @@ impl Replay<'_> {
                 self.tip.deps.insert(batch.origin, batch.seq);
                 self.tip.clock.observe(batch.hlc, self.now_ms, self.max_skew_ms);
             }
-            self.tip.place.applied(batch.dot());
             if self.held.contains(batch.dot()) {
                 self.held.remove(batch.dot());
                 self.settled_at = end;
@@ -84,10 +83,13 @@ impl Replay<'_> {
             self.page(end, bytes)?;
         }
         for (key, value) in record.local {
-            if value.is_none()
-                && let Some(dot) = held::parse(self.node, &key)
-            {
-                self.held.remove(dot);
+            if value.is_none() {
+                if let Some(dot) = held::parse(self.node, &key) {
+                    self.held.remove(dot);
+                }
+                if let Some(part) = StagedPart::parse(&key) {
+                    self.merge(end, part)?;
+                }
             }
             self.staging.put(&name::local(&key), value);
         }
@@ -98,12 +100,27 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Merges a page of transferred state.
+    /// Stages a piece of transferred state.
     fn page(&mut self, end: u64, bytes: Bytes) -> Result<(), CoreError> {
-        let page = Page::decode(bytes).map_err(|error| CoreError::Invalid(error.to_string()))?;
+        let piece = Piece::decode(bytes.clone())?;
+        let place = &mut self.tip.place;
+        // It was when it was written.
+        if place.takes(&piece) {
+            let completes = place.completes(self.shared, &self.staging, &piece)?;
+            place.stage(&mut self.staging, &piece, &bytes, completes, end);
+        }
+        Ok(())
+    }
+
+    /// Merges a page whose first row goes with this record.
+    fn merge(&mut self, end: u64, part: StagedPart) -> Result<(), CoreError> {
         let tip = &mut self.tip;
-        tip.clock.observe(page.clock, self.now_ms, self.max_skew_ms);
-        merge_page(self.shared, &mut self.staging, tip.merging(self.own), &page, end)?;
+        if tip.place.merges_by(part)
+            && let Some((page, _, last)) = tip.place.next_page(self.shared, &self.staging)?
+        {
+            tip.clock.observe(page.clock, self.now_ms, self.max_skew_ms);
+            merge_page(self.shared, &mut self.staging, tip.merging(self.own), &page, last, end)?;
+        }
         Ok(())
     }
 

@@ -1,14 +1,15 @@
-//! Taking pages of a peer's state.
+//! Taking pieces of a peer's state, and merging pages when all of them are here.
 
 use bytes::Bytes;
-use numax_crdt::{Dot, Origin};
+use numax_crdt::{Dot, NodeId, Origin};
 
 use super::{Core, Tip, group::Group, pending::Pending};
 use crate::{
-    applied::Applied,
+    applied::{Applied, Change},
     error::{CommitError, CoreError},
     planted::Planted,
-    transfer::{Merging, Page, TransferState, Transferred, merge_page},
+    rows::name,
+    transfer::{Merging, Piece, TransferState, Transferred, merge_page},
 };
 
 impl Tip {
@@ -18,68 +19,92 @@ impl Tip {
     }
 }
 
-fn refused(text: String) -> CoreError {
-    CoreError::Refused(CommitError::Invalid(text))
+fn refused(text: impl ToString) -> CoreError {
+    CoreError::Refused(CommitError::Invalid(text.to_string()))
 }
 
 impl Core {
-    /// Merges a page and adds its record to a group.
-    pub(super) fn take_page(
-        &mut self,
-        group: &mut Group,
-        bytes: Bytes,
-        now_ms: u64,
-    ) -> Result<Transferred, CoreError> {
+    /// Stages a piece and adds its record to a group.
+    pub(super) fn take_page(&mut self, group: &mut Group, bytes: Bytes) -> Result<Transferred, CoreError> {
         // A copy, so that rows that stay in memory do not keep the frame alive they came in.
         let bytes = Bytes::copy_from_slice(&bytes);
-        let page = Page::decode(bytes.clone()).map_err(|error| refused(error.to_string()))?;
-        if page.as_of.get(&self.origin) > self.tip.vector.get(&self.origin) {
+        let piece = Piece::decode(bytes.clone()).map_err(refused)?;
+        if piece.as_of().get(&self.origin) > self.tip.vector.get(&self.origin) {
             self.stop_for_duplicate();
-            return Err(refused("the page knows more of this node than the node itself".to_string()));
+            return Err(refused("the page knows more of this node than the node itself"));
         }
-        if !self.tip.place.takes(&page) {
-            return Err(refused("the page is not the next one of the transfer".to_string()));
+        if !self.tip.place.takes(&piece) {
+            return Err(refused("the page is not the next one of the transfer"));
         }
+        let completes = match self.tip.place.completes(&self.shared, &self.staging, &piece) {
+            Ok(completes) => completes,
+            Err(CoreError::Page(error)) => {
+                // What came of it so far is of no use.
+                self.abandon_transfer();
+                return Err(refused(error));
+            }
+            Err(error) => return Err(error),
+        };
+        self.keep_place(group);
+        let position = group.push_page(&bytes)?;
+        if piece.cursor().is_empty() {
+            self.look_for_stale_pages();
+        }
+        self.tip.place.stage(&mut self.staging, &piece, &bytes, completes, position);
+        Ok(Transferred { position, next: self.transfer_state() })
+    }
+
+    /// Merges the next page, if all are here.
+    pub(super) fn merge_next(&mut self, group: &mut Group, now_ms: u64) -> Result<Transferred, CoreError> {
+        self.keep_place(group);
+        if let Some((page, keys, last)) = self.tip.place.next_page(&self.shared, &self.staging)? {
+            let gone: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
+            let position = group.push(None, false, &gone)?;
+            self.tip.clock.observe(page.clock, now_ms, self.config.max_skew_ms);
+            let own = Some(self.origin);
+            let keeps = self.config.has_bug(Planted::KeptRows);
+            let into = Merging { keeps, ..self.tip.merging(own) };
+            let changes = merge_page(&self.shared, &mut self.staging, into, &page, last, position)?;
+            keys.iter().for_each(|key| self.staging.put(&name::local(key), None));
+            tell(group, page.sender, position, changes);
+            if last {
+                // What waited for batches that have come by rows would wait for ever; it is asked for again.
+                self.pending = Pending::new(self.config.pending_bytes);
+                // Were the group to fail, a base that is too late only makes the log say less than it could.
+                self.log.reader().set_base(self.tip.place.base.clone());
+            }
+        }
+        Ok(Transferred { position: group.position, next: self.transfer_state() })
+    }
+
+    /// So that a transfer can be taken back to where it was.
+    fn keep_place(&self, group: &mut Group) {
         if group.before_page.is_none() {
             group.before_page = Some((self.tip.vector.clone(), self.tip.place.clone()));
         }
-        let position = group.push_page(&bytes)?;
-        self.tip.clock.observe(page.clock, now_ms, self.config.max_skew_ms);
-        let own = Some(self.origin);
-        let keeps = self.config.has_bug(Planted::KeptRows);
-        let into = Merging { keeps, ..self.tip.merging(own) };
-        let (last, changes) = merge_page(&self.shared, &mut self.staging, into, &page, position)?;
-        // Watchers learn what changed, whichever way it came.
-        if !changes.is_empty() {
-            let dot = Dot { origin: Origin { node: page.sender, ..Origin::default() }, seq: 0 };
-            let (bytes, for_peers) = (Bytes::new(), false);
-            group.applied.push(Applied {
-                position,
-                dot,
-                bytes,
-                for_peers,
-                remote: true,
-                writer: None,
-                changes,
-            });
-        }
-        if last {
-            // What waited for batches that have come by rows would wait for ever; it is asked for again.
-            self.pending = Pending::new(self.config.pending_bytes);
-            // Were the group to fail, a base that is too late only makes the log say less than it could.
-            self.log.reader().set_base(self.tip.place.base.clone());
-        }
-        Ok(Transferred { position, next: self.transfer_state() })
     }
 
     /// The transfer that has begun and not ended, if there is one: after a restart it goes on from there.
     pub fn transfer_state(&self) -> Option<TransferState> {
-        let incoming = self.tip.place.incoming.clone()?;
-        Some(TransferState { sender: incoming.sender, floor: incoming.floor, cursor: incoming.cursor })
+        self.tip.place.state()
     }
 
-    /// Gives up a transfer that has begun: what it would have brought is taken batch by batch again.
+    /// Gives up a transfer of which pages are missing; what has come of it is thrown away. One whose pages are all
+    /// here goes on.
     pub fn abandon_transfer(&mut self) {
-        self.tip.place.incoming = None;
+        if !self.tip.place.merges() {
+            self.tip.place.incoming = None;
+            self.look_for_stale_pages();
+        }
     }
+}
+
+/// Watchers learn what changed, whichever way it came.
+fn tell(group: &mut Group, sender: NodeId, position: u64, changes: Vec<Change>) {
+    if changes.is_empty() {
+        return;
+    }
+    let dot = Dot { origin: Origin { node: sender, ..Origin::default() }, seq: 0 };
+    let (bytes, for_peers) = (Bytes::new(), false);
+    group.applied.push(Applied { position, dot, bytes, for_peers, remote: true, writer: None, changes });
 }

@@ -4,6 +4,7 @@
 //! - [`receipts`]: what this node itself has certainly received, to tell the others.
 //! - [`trim`]: segments of the log that go.
 //! - [`collect`]: tombstones that go.
+//! - [`stale`]: what is left of transfers of state that were given up.
 //!
 //! All of it is decided by each node for itself, from acknowledgements alone, and nothing of it is logged: a crash takes
 //! back what had not reached the engine, and it is decided again.
@@ -11,6 +12,7 @@
 mod collect;
 mod members;
 mod receipts;
+mod stale;
 mod trim;
 
 pub(crate) use collect::Collector;

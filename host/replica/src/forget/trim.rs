@@ -51,6 +51,7 @@ impl Core {
         self.pictures.purge(now_ms);
         let segments = self.trim_log().map_err(|error| error.to_string())?;
         let tombstones = self.collect_step(max_rows).map_err(|error| error.to_string())?;
+        self.drop_stale_pages(max_rows).map_err(|error| error.to_string())?;
         Ok(Forgot { segments, tombstones })
     }
 }

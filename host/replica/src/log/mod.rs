@@ -9,7 +9,7 @@
 //! segment = "numaxlog" | version u32 | header length u32 | start u64 | applied vector | crc32c u32 | frames
 //! frame   = length u32 | crc32c u32 | record       the checksum covers position, length and record
 //! record  = flags u8 | [batch length | batch] | [local writes] | [page length | page] | [held length | held batch]
-//!           flags: 1 batch, 2 remote, 4 local writes, 8 a page of transferred state, 16 a batch that is held back
+//!           flags: 1 batch, 2 remote, 4 local writes, 16 a batch that is held back, 32 a piece of transferred state
 //! local   = count | count x (tag u8 | key length | key | [value length | value])       tag: 0 delete, 1 put
 //! ```
 //! The checksum is salted with the position, so that a record found anywhere else, in a recycled block or a copied

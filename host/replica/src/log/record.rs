@@ -8,8 +8,9 @@ use super::frame::MAX_RECORD;
 const HAS_BATCH: u8 = 1;
 const REMOTE: u8 = 2;
 const HAS_LOCAL: u8 = 4;
-const HAS_PAGE: u8 = 8;
 const HAS_HELD: u8 = 16;
+/// Not 8: under that number pages were merged as they came.
+const HAS_PAGE: u8 = 32;
 
 /// A write to the node-local store: key, and value or none to delete.
 pub(crate) type LocalWrite = (Bytes, Option<Bytes>);

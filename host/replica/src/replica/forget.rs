@@ -58,17 +58,29 @@ impl Replica {
     pub fn transfer_page(&self, request: &PageRequest) -> Result<SentPage, FrozenError> {
         let (picture, rows, from) = self.inner.core().transfer_picture(request, files::now_ms())?;
         // Beside the committer: a picture needs nobody to wait.
-        let page = rows.page(self.origin().node, from, request.max_bytes)?.encode();
+        let page = rows.piece(self.origin().node, from, request.max_bytes)?;
         Ok(SentPage { picture, page })
     }
 
-    /// Takes a page of a peer's state.
+    /// Takes a piece of a peer's state.
     ///
     /// # Errors
     /// See [`CommitError`]; nothing was changed then.
     pub async fn take_page(&self, page: Bytes) -> Result<Transferred, CommitError> {
         let bytes = page.len();
-        match self.inner.queue.submit(Request::Transfer(page), bytes).await? {
+        self.transfer(Request::Transfer(page), bytes).await
+    }
+
+    /// Merges a page of a peer's state, all of which is here.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; it is to be tried again then.
+    pub async fn merge_page(&self) -> Result<Transferred, CommitError> {
+        self.transfer(Request::Merge, 0).await
+    }
+
+    async fn transfer(&self, request: Request, bytes: usize) -> Result<Transferred, CommitError> {
+        match self.inner.queue.submit(request, bytes).await? {
             Response::Transferred(done) => Ok(done),
             other => Err(unexpected(&other)),
         }

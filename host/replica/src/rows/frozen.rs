@@ -98,6 +98,8 @@ pub struct FrozenRows {
     at: EngineAt,
     kept: Mutex<Kept>,
     max_bytes: usize,
+    /// A large page that is being read in parts, by the name that it begins after.
+    large: Mutex<Option<(Bytes, Bytes)>>,
 }
 
 /// Why a picture cannot be read.
@@ -114,6 +116,20 @@ pub enum FrozenError {
         "this node holds back what it wrote since it was restored, until it has caught up with the cluster"
     )]
     HeldBack,
+    /// Whoever reads asks for what is not there.
+    #[error("the peer asks for a page of rows at a place that is none")]
+    Cursor,
+    /// One value is too large to be handed on.
+    #[error(
+        "a text takes {size} bytes, more than the {limit} that can be transferred to another node; write its content to a \
+         new one"
+    )]
+    TooLarge {
+        /// Its bytes.
+        size: usize,
+        /// What is possible.
+        limit: usize,
+    },
     /// The engine cannot be read.
     #[error(transparent)]
     Engine(#[from] KvError),
@@ -137,8 +153,13 @@ impl FrozenRows {
 
     pub(crate) fn take(shared: &Arc<Shared>, max_bytes: usize) -> Arc<Self> {
         let mut side = shared.engine_side();
-        let picture =
-            Arc::new(Self { shared: shared.clone(), at: side.at.clone(), kept: Mutex::default(), max_bytes });
+        let picture = Arc::new(Self {
+            shared: shared.clone(),
+            at: side.at.clone(),
+            kept: Mutex::default(),
+            max_bytes,
+            large: Mutex::default(),
+        });
         side.add(&picture);
         picture
     }
@@ -202,6 +223,17 @@ impl FrozenRows {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The page after a name, if it is the one that is being read in parts.
+    pub(crate) fn large_page(&self, from: &Bytes) -> Option<Bytes> {
+        let large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        large.as_ref().filter(|(name, _)| name == from).map(|(_, page)| page.clone())
+    }
+
+    /// Takes note of a page that is being read in parts.
+    pub(crate) fn keep_large_page(&self, page: Option<(Bytes, Bytes)>) {
+        *self.large.lock().unwrap_or_else(PoisonError::into_inner) = page;
     }
 
     /// Whether it can no longer be read.

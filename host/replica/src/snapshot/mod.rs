@@ -7,7 +7,7 @@ pub mod seed;
 pub mod swap;
 pub mod view;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use bytes::Bytes;
 use numax_crdt::{Hlc, NodeId, Origin, VersionVector};
@@ -16,7 +16,7 @@ use numax_store::{KvBackend, KvError, Table, WriteBatch};
 use crate::{
     core::notes::{MEMBERS, Notes},
     error::OpenError,
-    transfer::Place,
+    transfer::{Place, StagedPart},
 };
 
 pub use seed::Seeder;
@@ -70,7 +70,7 @@ impl StateFacts {
 }
 
 /// Takes out of an engine what is its node's alone, for data that goes to another node: node-local rows and the table of
-/// members.
+/// members. A transfer of state that was under way goes with the data.
 ///
 /// # Errors
 /// The engine's.
@@ -78,13 +78,16 @@ pub fn remove_local(engine: &dyn KvBackend) -> Result<(), KvError> {
     let mut members = WriteBatch::new();
     members.delete(Table::Meta, MEMBERS);
     engine.commit(members)?;
+    let mut after: Option<Bytes> = None;
     loop {
-        let rows = engine.scan(Table::Local, std::ops::Bound::Unbounded, b"", STEP)?;
-        if rows.is_empty() {
-            return engine.sync();
-        }
+        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = engine.scan(Table::Local, from, b"", STEP)?;
+        let Some((last, _)) = rows.last() else { return engine.sync() };
+        after = Some(last.clone());
         let mut batch = WriteBatch::new();
-        rows.into_iter().for_each(|(key, _)| batch.delete(Table::Local, key));
+        for (key, _) in rows.into_iter().filter(|(key, _)| StagedPart::parse(key).is_none()) {
+            batch.delete(Table::Local, key);
+        }
         engine.commit(batch)?;
     }
 }

@@ -20,12 +20,12 @@ use crate::rows::name;
 /// The version of the format.
 const VERSION: u8 = 1;
 
-/// Bytes of the longest page that is taken. It must hold the largest row (an element of 1 MiB with its key) and fit a
-/// frame of the wire with room for the rest of the message.
-pub const MAX_PAGE: usize = 6 << 20;
+/// Bytes of the longest page that is taken; most have some 256 KiB. It must hold the largest row: a whole text. Texts are
+/// limited where they are written, but what several nodes write apart from each other adds up.
+pub const MAX_PAGE: usize = 64 << 20;
 
-/// The longest name, subkey or row in a page.
-const MAX_PART: usize = 4 << 20;
+/// The longest name or subkey in a page, and the longest part of one.
+pub(super) const MAX_PART: usize = 4 << 20;
 
 /// A range of rows of one replica. See the module's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,7 +159,7 @@ fn value(reader: &mut Reader) -> Result<Value, PageError> {
     let key = Key::new(reader.bytes("key", MAX_KEY)?).map_err(CodecError::from)?;
     let mut rows = Vec::new();
     for _ in 0..reader.count("rows", usize::MAX, 2)? {
-        rows.push((reader.bytes("subkey", MAX_PART)?, reader.bytes("row", MAX_PART)?));
+        rows.push((reader.bytes("subkey", MAX_PART)?, reader.bytes("row", MAX_PAGE)?));
     }
     Ok(Value { kind, key, rows })
 }

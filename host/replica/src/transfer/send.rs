@@ -6,15 +6,21 @@ use bytes::Bytes;
 use numax_crdt::{NodeId, VersionVector, applier};
 use numax_store::Table;
 
-use super::page::{Page, Value};
+use super::{
+    page::{MAX_PAGE, Page, Value},
+    piece::{Part, parse_cursor},
+};
 use crate::{Core, FrozenError, FrozenRows, rows::name};
 
 /// Pictures that are kept at once: each may hold [`PICTURE_BYTES`] of overwritten rows.
 const PICTURES: usize = 2;
 /// Bytes of overwritten rows after which a picture expires; its reader goes on with a new one.
 const PICTURE_BYTES: usize = 64 << 20;
-/// How long a picture is kept after it was read last, in milliseconds: for a link that is lost and found again.
-const KEPT_MS: u64 = 30_000;
+/// How long a picture is kept after it was read last, in milliseconds: for a link that is lost and found again, and a
+/// receiver that starts anew. As long as a receiver waits before it gives the transfer up.
+const KEPT_MS: u64 = 60_000;
+/// A page that is so many times larger than was asked for goes in parts.
+const TOO_LARGE: usize = 4;
 /// Rows that are read at once.
 const STEP: usize = 256;
 
@@ -23,20 +29,20 @@ const STEP: usize = 256;
 pub struct PageRequest {
     /// The picture of the page before; 0 for a new transfer.
     pub picture: u64,
-    /// The end of the page before; empty for a new transfer.
+    /// Where the piece before ended; empty for a new transfer.
     pub from: Bytes,
-    /// What the picture of the first page knew; empty for a new transfer.
+    /// What the picture of the pages before knew; empty for a new transfer.
     pub floor: VersionVector,
-    /// About how many bytes of rows to send; at least one row.
+    /// About how many bytes to send; at least one row, or a part of it.
     pub max_bytes: usize,
 }
 
-/// A page that was read.
+/// A page, or a part of one, that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentPage {
     /// The picture it is of, to be named in the next request.
     pub picture: u64,
-    /// The page's bytes.
+    /// Its bytes.
     pub page: Bytes,
 }
 
@@ -55,6 +61,13 @@ impl Pictures {
         let (_, picture, used) = self.kept.iter_mut().find(|(known, _, _)| *known == number)?;
         *used = now_ms;
         Some(picture.clone())
+    }
+
+    /// One that shows exactly what another did.
+    fn of(&mut self, vector: &VersionVector, now_ms: u64) -> Option<u64> {
+        self.purge(now_ms);
+        let (number, ..) = self.kept.iter().find(|(_, picture, _)| picture.as_of() == vector)?;
+        Some(*number)
     }
 
     fn add(&mut self, picture: Arc<FrozenRows>, now_ms: u64) -> u64 {
@@ -87,12 +100,19 @@ impl Core {
         if self.rows_held_back() {
             return Err(FrozenError::HeldBack);
         }
-        if let Some(picture) = self.pictures.find(request.picture, now_ms) {
-            return Ok((request.picture, picture, request.from.clone()));
+        // The receiver may have been started anew, and pages of a peer that knew the same are as good.
+        let number = match request.picture {
+            0 if request.from.is_empty() => None,
+            0 => self.pictures.of(&request.floor, now_ms),
+            number => Some(number),
+        };
+        if let Some(number) = number
+            && let Some(picture) = self.pictures.find(number, now_ms)
+        {
+            return Ok((number, picture, request.from.clone()));
         }
         let picture = self.freeze_rows(PICTURE_BYTES);
-        // Going on is right only if everything that was claimed at first is in here too.
-        let goes_on = !request.floor.is_empty() && picture.as_of().covers_vector(&request.floor);
+        let goes_on = *picture.as_of() == request.floor;
         let from = if goes_on { request.from.clone() } else { Bytes::new() };
         Ok((self.pictures.add(picture.clone(), now_ms), picture, from))
     }
@@ -103,12 +123,40 @@ impl Core {
     /// When the rows cannot be read.
     pub fn transfer_page(&mut self, request: &PageRequest, now_ms: u64) -> Result<SentPage, FrozenError> {
         let (picture, rows, from) = self.transfer_picture(request, now_ms)?;
-        let page = rows.page(self.origin().node, from, request.max_bytes)?.encode();
+        let page = rows.piece(self.origin().node, from, request.max_bytes)?;
         Ok(SentPage { picture, page })
     }
 }
 
 impl FrozenRows {
+    /// The bytes of what comes next at a cursor, about `max_bytes` of them: a page, or a part of one that is large.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// See [`page`](Self::page).
+    pub(crate) fn piece(&self, sender: NodeId, at: Bytes, max_bytes: usize) -> Result<Bytes, FrozenError> {
+        let (from, offset) = parse_cursor(at).map_err(|_| FrozenError::Cursor)?;
+        let whole = match self.large_page(&from) {
+            Some(bytes) => bytes,
+            None => self.page(sender, from.clone(), max_bytes)?.encode(),
+        };
+        let step = max_bytes.max(1);
+        if offset == 0 && whole.len() <= step.saturating_mul(TOO_LARGE) {
+            return Ok(whole);
+        }
+        if whole.len() > MAX_PAGE {
+            return Err(FrozenError::TooLarge { size: whole.len(), limit: MAX_PAGE });
+        }
+        let start = usize::try_from(offset).ok().filter(|start| *start < whole.len());
+        let start = start.ok_or(FrozenError::Cursor)?;
+        let end = whole.len().min(start.saturating_add(step));
+        let last = end == whole.len();
+        // Putting it together took long.
+        self.keep_large_page((!last).then(|| (from.clone(), whole.clone())));
+        let bytes = whole.slice(start..end);
+        Ok(Part { sender, as_of: self.as_of().clone(), from, offset, last, bytes }.encode())
+    }
+
     /// The page of rows after a name, about `max_bytes` of them. Blocks.
     ///
     /// # Errors

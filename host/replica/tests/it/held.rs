@@ -170,6 +170,7 @@ fn what_was_put_back_and_got_rows_instead_of_batches_agrees_too() {
     };
     let page = a.core.transfer_page(&request, NOW).unwrap().page;
     run(&mut back, Request::Transfer(page), NOW);
+    run(&mut back, Request::Merge, NOW);
     assert!(back.core.vector().covers_vector(a.core.vector()));
     assert!(back.core.transfer_page(&request, NOW).is_err(), "others must not get what is held back as rows");
     let late = settle(&mut back);

@@ -1,11 +1,13 @@
 //! Transfer of state between cores.
 
+use std::{ops::Bound, sync::Arc};
+
 use bytes::Bytes;
 use numax_crdt::{OpKind, VersionVector};
 use numax_replica::{
-    CommitError, CoreConfig, Durability, LogError, PageRequest, Request, Response, Transferred,
+    Applied, CommitError, CoreConfig, Durability, LogError, PageRequest, Request, Response, Transferred,
 };
-use numax_store::{FaultPlan, Survives};
+use numax_store::{FaultPlan, KvBackend, Survives, Table};
 
 use crate::common::{NOW, Node, bytes, config, key};
 
@@ -42,10 +44,24 @@ fn live(node: &mut Node, from: u32, to: u32) {
 }
 
 fn take(to: &mut Node, page: Bytes) -> Result<Transferred, CommitError> {
-    match to.group(vec![Request::Transfer(page)]).results.remove(0)? {
+    run(to, Request::Transfer(page))
+}
+
+fn run(to: &mut Node, request: Request) -> Result<Transferred, CommitError> {
+    match to.group(vec![request]).results.remove(0)? {
         Response::Transferred(done) => Ok(done),
         other => panic!("{other:?}"),
     }
+}
+
+/// Whether all pages are here.
+fn merging(node: &Node) -> bool {
+    node.core.transfer_state().is_some_and(|state| state.merging)
+}
+
+/// Merges what is here.
+fn merge(to: &mut Node) {
+    while run(to, Request::Merge).unwrap().next.is_some() {}
 }
 
 /// What the receiver asks for next.
@@ -55,15 +71,24 @@ fn request(to: &Node, picture: u64) -> PageRequest {
     PageRequest { picture, from, floor, max_bytes: 60 }
 }
 
-/// Transfers pages, at most so many; whether it came to an end.
+/// Transfers pages, at most so many, and merges them when they are all; whether they are.
 fn transfer(from: &mut Node, to: &mut Node, pages: usize) -> bool {
+    let all = pages_of(from, to, pages);
+    if all {
+        merge(to);
+    }
+    all
+}
+
+/// Transfers pages, at most so many; whether all are there.
+fn pages_of(from: &mut Node, to: &mut Node, pages: usize) -> bool {
     let mut picture = 0;
     // A picture shows what the engine has.
     from.core.flush(true).unwrap();
     for _ in 0..pages {
         let sent = from.core.transfer_page(&request(to, picture), NOW).unwrap();
         picture = sent.picture;
-        if take(to, sent.page).unwrap().next.is_none() {
+        if take(to, sent.page).unwrap().next.is_some_and(|state| state.merging) {
             return true;
         }
     }
@@ -188,7 +213,7 @@ fn what_was_removed_and_forgotten_goes_from_an_old_copy_and_what_it_wrote_stays(
 }
 
 #[test]
-fn a_transfer_goes_on_after_a_restart_of_either_side() {
+fn a_transfer_goes_on_after_a_restart_of_the_receiver() {
     for (pages, survives) in [(1, Survives::Everything), (3, Survives::SyncedOnly), (5, Survives::Chosen(1))]
     {
         let mut old = old_node(1, 40);
@@ -201,14 +226,39 @@ fn a_transfer_goes_on_after_a_restart_of_either_side() {
         }
         let mut new = new.crash(survives).unwrap();
         assert_eq!(new.core.transfer_state().unwrap(), state);
-        // The sender has lost its picture, and writes on.
-        let mut old = old.crash(Survives::Everything).unwrap();
+        // The sender writes on meanwhile; its picture is still there.
         live(&mut old, 40, 55);
         assert!(transfer(&mut old, &mut new, 1000));
-        assert_eq!(*new.core.vector(), state.floor, "no more is claimed than the first picture knew");
+        assert_eq!(*new.core.vector(), state.floor, "no more is claimed than the picture knew");
         pull(&mut old, &mut new);
         same(&old, &new);
     }
+}
+
+#[test]
+fn a_transfer_begins_anew_when_nobody_has_its_picture() {
+    let mut old = old_node(1, 40);
+    let mut new = Node::with(small(2));
+    assert!(!transfer(&mut old, &mut new, 3));
+    let floor = new.core.transfer_state().unwrap().floor;
+    // Another that knows exactly the same goes on with it.
+    let mut twin = Node::with(small(3));
+    pull(&mut old, &mut twin);
+    assert!(!transfer(&mut twin, &mut new, 1));
+    assert_eq!(new.core.transfer_state().unwrap().floor, floor);
+    let mut old = old.crash(Survives::Everything).unwrap();
+    live(&mut old, 40, 55);
+    let all = old.core.vector().clone();
+    assert!(transfer(&mut old, &mut new, 1000));
+    assert_eq!(*new.core.vector(), all);
+    same(&old, &new);
+    // Nothing is left of the first, and of the second nothing either.
+    for _ in 0..100 {
+        new.core.flush(true).unwrap();
+        new.core.forget_step(10, NOW).unwrap();
+    }
+    let staged = new.engine.scan(Table::Local, Bound::Unbounded, b"__nx/page/", usize::MAX).unwrap();
+    assert_eq!(staged.len(), 0);
 }
 
 #[test]
@@ -219,26 +269,63 @@ fn a_transfer_that_is_given_up_does_no_harm() {
     for pages in 1..8 {
         let mut new = Node::with(config(2, Durability::Fsync));
         assert!(!transfer(&mut old, &mut new, pages));
+        let nothing = Node::with(config(2, Durability::Fsync));
+        same(&new, &nothing);
         let all = old.log();
-        let ingested = new.ingest(all[..10].to_vec());
-        assert_eq!((ingested.applied, ingested.pending), (0, 10), "the transfer brings them");
+        assert_eq!(new.ingest(all[..10].to_vec()).applied, 10, "it has changed nothing yet");
         new.core.abandon_transfer();
-        assert_eq!(new.ingest(all[..20].to_vec()).applied, 20);
+        assert_eq!(new.core.transfer_state(), None);
+        assert_eq!(new.ingest(all[10..20].to_vec()).applied, 10);
         let mut new = new.crash(Survives::Everything).unwrap();
-        assert_eq!(new.core.transfer_state(), None, "void once a batch of it was applied");
+        // That it was given up is not in the log. It may go on.
+        if pages % 2 == 0 {
+            transfer(&mut old, &mut new, 1000);
+        }
         new.ingest(all);
         same(&old, &new);
     }
 }
 
 #[test]
-fn who_writes_in_the_middle_is_understood_only_by_those_who_have_all_of_it() {
+fn what_the_sender_has_lost_since_leaves_no_trace() {
+    // A sender that is put back to an old copy, when a part of its pages is here: what they show will never come.
+    let mut old = old_node(1, 30);
+    let copy = (old.disk.snapshot(), old.engine.snapshot());
+    old.commit(|draft| {
+        draft.set_clear(&key("s")).unwrap();
+        draft.set_add(&key("s"), bytes("lost")).unwrap();
+        draft.register_set(&key("r0"), bytes("lost")).unwrap();
+        draft.g_counter_increment(&key("g"), 1000).unwrap();
+    });
+    for pages in [1, 2, 4, 6] {
+        let mut new = Node::with(small(2));
+        assert!(!transfer(&mut old, &mut new, pages));
+        let mine = new.commit(|draft| draft.set_add(&key("s"), bytes("mine")).unwrap());
+        new.core.abandon_transfer();
+        let (disk, engine) = (copy.0.snapshot(), copy.1.snapshot());
+        let mut back = Node::open(small(1), disk, engine, old.facts.clone()).unwrap();
+        pull(&mut new, &mut back);
+        pull(&mut back, &mut new);
+        assert_eq!(back.core.vector().get(&mine.dot.origin), 1, "what was written here went to others");
+        same(&back, &new);
+        let elements = new.elements("s");
+        assert!(elements.contains(&bytes("mine")) && !elements.contains(&bytes("lost")), "{elements:?}");
+    }
+}
+
+#[test]
+fn who_writes_while_pages_are_merged_is_understood_only_by_those_who_have_all_of_it() {
     let mut old = old_node(1, 40);
     let mut new = Node::with(small(2));
+    assert!(pages_of(&mut old, &mut new, 1000) && merging(&new) && new.elements("s").is_empty());
     // Until the set's range is begun.
     while new.elements("s").is_empty() {
-        assert!(!transfer(&mut old, &mut new, 1));
+        assert!(run(&mut new, Request::Merge).unwrap().next.is_some());
     }
+    new.core.abandon_transfer();
+    assert!(merging(&new), "from here on nothing is given up");
+    new.core.flush(true).unwrap();
+    assert!(new.core.transfer_page(&PageRequest { from: Bytes::new(), ..request(&new, 0) }, NOW).is_err());
     let seen = new.elements("s");
     let written = new.commit(|draft| {
         seen.iter().for_each(|element| draft.set_remove(&key("s"), element).unwrap());
@@ -250,43 +337,38 @@ fn who_writes_in_the_middle_is_understood_only_by_those_who_have_all_of_it() {
     pull(&mut old, &mut other);
     other.ingest(vec![written.bytes.clone()]);
     old.ingest(vec![written.bytes.clone()]);
-    assert!(transfer(&mut old, &mut new, 1000));
+    // A replay merges and writes in the same order.
+    let mut new = new.crash(Survives::SyncedOnly).unwrap();
+    assert!(merging(&new));
+    merge(&mut new);
     pull(&mut old, &mut new);
     same(&old, &new);
     same(&old, &other);
 }
 
 #[test]
-fn what_was_written_in_the_middle_does_not_stand_in_the_way_of_others() {
-    // Whether the transfer comes to its end, or is given up and its batches come one by one.
-    for given_up in [false, true] {
-        let mut old = match given_up {
-            true => Node::with(config(1, Durability::Fsync)),
-            false => Node::with(small(1)),
-        };
-        live(&mut old, 0, 40);
-        let mut new = Node::with(config(2, Durability::Fsync));
-        assert!(!transfer(&mut old, &mut new, 3));
-        // It stands in the log in front of all that it depends on, and fills a page.
-        let written = new.commit(|draft| {
-            draft.register_set(&key("large"), bytes(&"x".repeat(2_000))).unwrap();
-        });
-        let mut early = Node::with(config(3, Durability::Fsync));
-        assert_eq!(early.ingest(vec![written.bytes.clone()]).pending, 1);
-        if given_up {
-            new.core.abandon_transfer();
-            assert_eq!(new.ingest(old.log()).rejected, 0);
-        } else {
-            assert!(transfer(&mut old, &mut new, 1000));
-        }
-        pull(&mut new, &mut old);
-        same(&old, &new);
-        let mut late = Node::with(config(4, Durability::Fsync));
-        pull_pages(&mut new, &mut late, 1_000);
-        same(&new, &late);
-        pull_pages(&mut new, &mut early, 1_000);
-        same(&new, &early);
+fn what_was_written_while_pages_are_merged_does_not_stand_in_the_way_of_others() {
+    let mut old = Node::with(small(1));
+    live(&mut old, 0, 40);
+    let mut new = Node::with(config(2, Durability::Fsync));
+    assert!(pages_of(&mut old, &mut new, 1000));
+    for _ in 0..3 {
+        assert!(run(&mut new, Request::Merge).unwrap().next.is_some());
     }
+    // It stands in the log in front of all that it depends on, and fills a page.
+    let written = new.commit(|draft| {
+        draft.register_set(&key("large"), bytes(&"x".repeat(2_000))).unwrap();
+    });
+    let mut early = Node::with(config(3, Durability::Fsync));
+    assert_eq!(early.ingest(vec![written.bytes.clone()]).pending, 1);
+    merge(&mut new);
+    pull(&mut new, &mut old);
+    same(&old, &new);
+    let mut late = Node::with(config(4, Durability::Fsync));
+    pull_pages(&mut new, &mut late, 1_000);
+    same(&new, &late);
+    pull_pages(&mut new, &mut early, 1_000);
+    same(&new, &early);
 }
 
 #[test]
@@ -301,7 +383,11 @@ fn a_crash_at_every_operation_of_the_receiver_leaves_something_to_go_on_from() {
         let through = loop {
             let sent = old.core.transfer_page(&request(&new, picture), NOW).unwrap();
             picture = sent.picture;
-            match take(&mut new, sent.page) {
+            let mut done = take(&mut new, sent.page);
+            while done.as_ref().is_ok_and(|done| done.next.as_ref().is_some_and(|state| state.merging)) {
+                done = run(&mut new, Request::Merge);
+            }
+            match done {
                 Ok(Transferred { next: None, .. }) => break true,
                 Ok(_) => {}
                 Err(_) => break false,
@@ -315,6 +401,9 @@ fn a_crash_at_every_operation_of_the_receiver_leaves_something_to_go_on_from() {
         let survives = if operation % 2 == 0 { Survives::SyncedOnly } else { Survives::Chosen(operation) };
         let mut after = new.crash(survives).unwrap_or_else(|error| panic!("crash at {operation}: {error}"));
         after.commit(|draft| draft.set_add(&key("s"), bytes("after")).unwrap());
+        if merging(&after) {
+            merge(&mut after);
+        }
         pull(&mut old, &mut after);
         let mut witness = Node::with(small(3));
         pull(&mut after, &mut witness);
@@ -348,6 +437,13 @@ fn pages_that_do_not_fit_are_refused_and_change_nothing() {
     same(&old, &new);
 }
 
+/// What watchers are told of a page that is the only one.
+fn whole_page(to: &mut Node, page: Bytes) -> Vec<Arc<Applied>> {
+    let staged = to.group(vec![Request::Transfer(page)]);
+    assert!(staged.applied.is_empty() && merging(to));
+    to.group(vec![Request::Merge]).applied
+}
+
 #[test]
 fn watchers_are_told_what_rows_brought_and_took() {
     let mut from = old_node(1, 12);
@@ -360,7 +456,7 @@ fn watchers_are_told_what_rows_brought_and_took() {
     to.commit(|draft| draft.register_set(&key("own"), bytes("mine")).unwrap());
     let whole = PageRequest { max_bytes: 1 << 20, ..request(&to, 0) };
     let page = from.core.transfer_page(&whole, NOW).unwrap().page;
-    let applied = to.group(vec![Request::Transfer(page)]).applied;
+    let applied = whole_page(&mut to, page);
     let [notice] = &applied[..] else { panic!("{applied:?}") };
     assert!(notice.remote && !notice.for_peers && notice.writer.is_none() && notice.bytes.is_empty());
     assert_eq!(notice.dot.origin.node, numax_crdt::NodeId([1; 32]));
@@ -377,9 +473,9 @@ fn watchers_are_told_what_rows_brought_and_took() {
     let gone = from.commit(|draft| draft.set_clear(&key("s")).unwrap()).bytes.clone();
     from.core.flush(true).unwrap();
     let page = from.core.transfer_page(&whole, NOW).unwrap().page;
-    let changes = to.group(vec![Request::Transfer(page.clone())]).applied[0].changes.clone();
+    let changes = whole_page(&mut to, page.clone())[0].changes.clone();
     assert_eq!(changes.len(), 1, "{changes:?}");
     assert_eq!((changes[0].key.clone(), changes[0].op), (key("s"), OpKind::Remove));
-    assert!(to.group(vec![Request::Transfer(page)]).applied.is_empty());
+    assert!(whole_page(&mut to, page).is_empty());
     assert_eq!(to.ingest(vec![gone]).duplicates, 1);
 }

@@ -136,10 +136,11 @@ fn state_that_was_transferred_is_replayed_too() {
             let sent =
                 from.transfer_page(&PageRequest { picture, from: cursor, floor, max_bytes: 200 }).unwrap();
             picture = sent.picture;
-            if to.take_page(sent.page).await.unwrap().next.is_none() {
+            if to.take_page(sent.page).await.unwrap().next.is_some_and(|state| state.merging) {
                 break;
             }
         }
+        while to.merge_page().await.unwrap().next.is_some() {}
         commit(&to, |draft| draft.set_add(&key("tags"), "late".into()).unwrap()).await;
         to.shutdown().await.unwrap();
     });
