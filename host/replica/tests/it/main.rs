@@ -16,6 +16,7 @@ mod frozen;
 mod full_disk;
 mod held;
 mod ingest;
+mod large;
 mod limits;
 mod lists;
 mod logged;

@@ -43,11 +43,11 @@ fn live(node: &mut Node, from: u32, to: u32) {
     }
 }
 
-fn take(to: &mut Node, page: Bytes) -> Result<Transferred, CommitError> {
+pub fn take(to: &mut Node, page: Bytes) -> Result<Transferred, CommitError> {
     run(to, Request::Transfer(page))
 }
 
-fn run(to: &mut Node, request: Request) -> Result<Transferred, CommitError> {
+pub fn run(to: &mut Node, request: Request) -> Result<Transferred, CommitError> {
     match to.group(vec![request]).results.remove(0)? {
         Response::Transferred(done) => Ok(done),
         other => panic!("{other:?}"),
@@ -55,17 +55,17 @@ fn run(to: &mut Node, request: Request) -> Result<Transferred, CommitError> {
 }
 
 /// Whether all pages are here.
-fn merging(node: &Node) -> bool {
+pub fn merging(node: &Node) -> bool {
     node.core.transfer_state().is_some_and(|state| state.merging)
 }
 
 /// Merges what is here.
-fn merge(to: &mut Node) {
+pub fn merge(to: &mut Node) {
     while run(to, Request::Merge).unwrap().next.is_some() {}
 }
 
 /// What the receiver asks for next.
-fn request(to: &Node, picture: u64) -> PageRequest {
+pub fn request(to: &Node, picture: u64) -> PageRequest {
     let state = to.core.transfer_state();
     let (from, floor) = state.map_or_else(Default::default, |state| (state.cursor, state.floor));
     PageRequest { picture, from, floor, max_bytes: 60 }
