@@ -68,16 +68,34 @@ struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// Reads it and answers its hash.
-    fn read(&self, from: &dyn Source, buffer: &mut Vec<u8>) -> Result<blake3::Hash, SnapshotError> {
-        buffer.resize(self.len, 0);
-        from.read(self.name, self.offset, buffer)?;
-        Ok(blake3::hash(buffer))
+    /// Reads it, gives each block with its place in the file to `each`, and answers the hash of all.
+    fn read(
+        &self,
+        from: &dyn Source,
+        buffer: &mut Vec<u8>,
+        mut each: impl FnMut(&[u8], u64) -> Result<(), SnapshotError>,
+    ) -> Result<blake3::Hash, SnapshotError> {
+        let mut hasher = blake3::Hasher::new();
+        let mut done = 0;
+        while done < self.len {
+            buffer.resize(from.block().clamp(1, self.len - done), 0);
+            let offset = self.offset + done as u64;
+            from.read(self.name, offset, buffer)?;
+            hasher.update(buffer);
+            each(buffer, offset)?;
+            done += buffer.len();
+        }
+        Ok(hasher.finalize())
     }
 
-    /// Reads it and compares.
-    fn verify(&self, from: &dyn Source, buffer: &mut Vec<u8>) -> Result<(), SnapshotError> {
-        let hash = self.read(from, buffer)?;
+    /// Reads it in the same way, and compares. What `each` has been given may be wrong until this has ended well.
+    fn verify(
+        &self,
+        from: &dyn Source,
+        buffer: &mut Vec<u8>,
+        each: impl FnMut(&[u8], u64) -> Result<(), SnapshotError>,
+    ) -> Result<(), SnapshotError> {
+        let hash = self.read(from, buffer, each)?;
         if self.hash.is_some_and(|want| *want == *hash.to_hex()) {
             return Ok(());
         }
@@ -161,7 +179,7 @@ pub(crate) fn hash(root: &Path, progress: Progress<'_>) -> Result<Vec<FileEntry>
     let from = FolderSource(root.to_path_buf());
     parallel(from.threads(), pieces.len(), |piece, buffer| {
         let (Some(piece), Some(slot)) = (pieces.get(piece), hashes.get(piece)) else { return Ok(()) };
-        let hash = piece.read(&from, buffer)?;
+        let hash = piece.read(&from, buffer, |_, _| Ok(()))?;
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = hash.to_hex().to_string();
         meter.add(piece.len);
         Ok(())
@@ -185,7 +203,7 @@ pub(crate) fn verify(
     let meter = Meter::new(manifest.bytes(), progress);
     parallel(from.threads(), pieces.len(), |piece, buffer| {
         let Some(piece) = pieces.get(piece) else { return Ok(()) };
-        piece.verify(from, buffer)?;
+        piece.verify(from, buffer, |_, _| Ok(()))?;
         meter.add(piece.len);
         Ok(())
     })
@@ -213,10 +231,11 @@ pub(crate) fn copy(
     let meter = Meter::new(manifest.bytes(), progress);
     parallel(from.threads(), pieces.len(), |piece, buffer| {
         let Some(piece) = pieces.get(piece) else { return Ok(()) };
-        piece.verify(from, buffer)?;
         let path = to.join(piece.name);
         let file = File::options().write(true).open(&path).map_err(failed("opening", &path))?;
-        file.write_all_at(buffer, piece.offset).map_err(failed("writing", &path))?;
+        piece.verify(from, buffer, |block, offset| {
+            file.write_all_at(block, offset).map_err(failed("writing", &path))
+        })?;
         write_out(&file, piece.offset, piece.len);
         meter.add(piece.len);
         Ok(())

@@ -29,6 +29,9 @@ pub(crate) trait Source: Debug + Send + Sync {
     /// How many reads at once are worth their memory.
     fn threads(&self) -> usize;
 
+    /// Bytes that one read had best take.
+    fn block(&self) -> usize;
+
     /// What errors call a file of it.
     fn name_of(&self, file: &str) -> String {
         format!("{}/{file}", self.name())
@@ -69,5 +72,10 @@ impl Source for FolderSource {
     /// More only wait for the disk.
     fn threads(&self) -> usize {
         4
+    }
+
+    /// What is read stays in a processor's own cache while it is hashed and written.
+    fn block(&self) -> usize {
+        256 << 10
     }
 }

@@ -44,4 +44,9 @@ impl Source for BucketSource {
     fn threads(&self) -> usize {
         READS
     }
+
+    /// Each read is a request.
+    fn block(&self) -> usize {
+        usize::MAX
+    }
 }
