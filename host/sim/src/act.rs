@@ -167,7 +167,7 @@ impl World<'_> {
             self.schedule.put(at, What::LinkUp { node: a, life: first, link, peer: b, dialed: true });
             self.schedule.put(at, What::LinkUp { node: b, life: second, link, peer: a, dialed: false });
         } else {
-            let at = self.now + self.net.some_ms(line, 200, 2_000);
+            let at = self.now + self.net.some_ms(line, 200, 2_000) * self.plan.slower;
             self.schedule.put(at, What::Dial(line));
         }
     }
@@ -457,7 +457,8 @@ impl World<'_> {
     /// Begins a sync of the log, or ends the one that runs: other things happen in between, as on a thread of its own.
     pub(crate) fn sync(&mut self, node: usize, number: u64) {
         let slow = self.nodes.get(node).map_or(0, |node| node.sync_delay(self.now));
-        let idle = self.soon(node, 50, 150);
+        let idle = self.soon(node, 50 * self.plan.slower, 150 * self.plan.slower);
+        let patient = self.plan.slower > 1;
         let busy = self.soon(node, 0, 20) + slow;
         let fsync = self.config.durability == Durability::Fsync;
         let Some(life) = self.life(node, number) else { return };
@@ -481,10 +482,11 @@ impl World<'_> {
                 let job = life.core.begin_sync();
                 life.syncing = job.map(|job| (job, vector));
                 life.sync_due = fsync && life.syncing.is_some();
+                let at = if patient && life.syncing.is_none() { idle } else { busy };
                 if self.died(node) {
                     return;
                 }
-                busy
+                at
             }
         };
         let running = self.life(node, number).is_some_and(|life| life.sync_due);
@@ -498,7 +500,8 @@ impl World<'_> {
     /// Begins to move rows to the engine, or ends the move that runs.
     pub(crate) fn flush(&mut self, node: usize, number: u64) {
         let slow = self.nodes.get(node).map_or(0, |node| node.sync_delay(self.now));
-        let idle = self.soon(node, 100, 2_000);
+        let idle = self.soon(node, 100 * self.plan.slower, 2_000 * self.plan.slower);
+        let patient = self.plan.slower > 1;
         let busy = self.soon(node, 0, 50) + slow;
         let durably = self.soon(node, 0, 1) > self.now;
         let Some(wall) = self.nodes.get(node).map(|node| node.wall(self.now)) else { return };
@@ -523,7 +526,7 @@ impl World<'_> {
             }
             None => {
                 life.flushing = life.core.begin_flush(durably);
-                busy
+                if patient && life.flushing.is_none() { idle } else { busy }
             }
         };
         if !self.died(node) {

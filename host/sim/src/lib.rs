@@ -59,12 +59,16 @@ pub enum Bug {
 /// Runs a plan with a bug in every node.
 #[must_use]
 pub fn run_with(plan: &Plan, bug: Option<Bug>) -> Outcome {
+    let default = numax_cluster::Config::default();
     // Small pages and queues, so that there are many and they are full.
     let mut protocol = numax_cluster::Config {
         page_bytes: 2_000,
         ingest_bytes: 20_000,
         backlog_bytes: 20_000,
-        ..numax_cluster::Config::default()
+        sync_interval_ms: default.sync_interval_ms * plan.slower,
+        transfer_patience_ms: default.transfer_patience_ms * plan.slower,
+        settle_patience_ms: default.settle_patience_ms * plan.slower,
+        ..default
     };
     let mut config = CoreConfig {
         durability: plan.durability,

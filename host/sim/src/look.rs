@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 impl World<'_> {
     /// A reader looks at a node: sums that only grow have grown.
     pub(crate) fn look(&mut self, node: usize, number: u64) {
-        let at = self.soon(node, 500, 5_000);
+        let slower = self.plan.slower;
+        let at = self.soon(node, 500 * slower, 5_000 * slower);
         self.schedule.put(at, What::Look { node, life: number });
         let Some(life) = self.life(node, number) else { return };
         match sums(&mut Draft::new(life.core.reader(), 0)) {

@@ -148,7 +148,8 @@ impl<'a> World<'a> {
 
     /// Runs to the end: until all agree, something is broken, or they had their time.
     pub(crate) fn run(mut self) -> Outcome {
-        let last = self.plan.active_ms + QUIET_MS;
+        let quiet = QUIET_MS * self.plan.slower;
+        let last = self.plan.active_ms + quiet;
         while !self.done && self.oracle.violations.is_empty() {
             let Some((at, what)) = self.schedule.pop() else { break };
             self.now = at;
@@ -156,7 +157,7 @@ impl<'a> World<'a> {
             if at > last {
                 self.inspect_twins();
                 let state = self.disagreement();
-                self.oracle.violation("convergence", format!("after {QUIET_MS} ms without faults: {state}"));
+                self.oracle.violation("convergence", format!("after {quiet} ms without faults: {state}"));
                 break;
             }
             self.happen(what);

@@ -8,6 +8,7 @@
 mod hurt;
 mod swarm;
 mod text;
+mod week;
 
 pub use text::{FORMAT, Header};
 
@@ -39,11 +40,13 @@ pub enum Scenario {
     /// Two nodes that run under one origin, as when a machine is copied while it runs: they must stop writing when they
     /// meet. Nothing else is promised then.
     Twins,
+    /// A week of a small cluster: nights off, days away, restarts, drifting clocks, and a few turns an hour.
+    Week,
 }
 
 impl Scenario {
     /// All scenarios with the names they have on the command line.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("mix", Self::Mix),
         ("calm", Self::Calm),
         ("crash", Self::Crash),
@@ -53,6 +56,7 @@ impl Scenario {
         ("restore", Self::Restore),
         ("churn", Self::Churn),
         ("twins", Self::Twins),
+        ("week", Self::Week),
     ];
 
     /// Its name on the command line.
@@ -290,6 +294,9 @@ pub struct Plan {
     /// state.
     #[serde(default = "never")]
     pub op_log_budget: u64,
+    /// How many times slower everything is that nodes do at intervals: for runs that last long.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub slower: u64,
     /// A clone goes on under the origin of what it was made from.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub twins: bool,
@@ -308,7 +315,35 @@ fn never() -> u64 {
     1 << 30
 }
 
+fn once() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_once(times: &u64) -> bool {
+    *times == 1
+}
+
 impl Plan {
+    /// A plan without nodes in which nothing happens.
+    pub(crate) fn bare(seed: u64) -> Self {
+        Self {
+            seed,
+            nodes: Vec::new(),
+            lines: Vec::new(),
+            durability: Durability::default(),
+            cache_rows: 10_000,
+            segment_bytes: 1 << 20,
+            pending_bytes: 1 << 20,
+            op_log_budget: never(),
+            slower: 1,
+            twins: false,
+            active_ms: 0,
+            net: NetFaults::default(),
+            entries: Vec::new(),
+        }
+    }
+
     /// The nodes that ever run.
     pub fn present(&self) -> impl Iterator<Item = usize> {
         self.nodes.iter().enumerate().filter(|(_, node)| node.start.is_some()).map(|(index, _)| index)

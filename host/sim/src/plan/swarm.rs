@@ -4,7 +4,7 @@
 //! (swarm testing, after Groce et al., ISSTA 2012): with everything at once, one thing hides what another would show, and a
 //! deletion that comes with every second call keeps collections from ever being large.
 
-use super::{Entry, NodePlan, Plan, Scenario, Step, hurt, never};
+use super::{Entry, NodePlan, Plan, Scenario, Step, hurt, never, week};
 use crate::families::{Call, FAMILIES};
 use crate::net::{NetFaults, Pair};
 use numax_replica::Durability;
@@ -20,6 +20,9 @@ impl Plan {
     /// The plan of a seed. `nodes` overrides the seed's choice.
     #[must_use]
     pub fn new(seed: u64, scenario: Scenario, nodes: Option<usize>) -> Self {
+        if scenario == Scenario::Week {
+            return week::plan(seed, nodes);
+        }
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x706c_616e);
         // Small clusters more often: most of what can go wrong needs three nodes, and they are fast.
         let most = rng.random_range(3..=10);
@@ -38,6 +41,7 @@ impl Plan {
             segment_bytes: one_of(&mut rng, &[2_000, 10_000, 100_000, 1 << 20]),
             pending_bytes: usize::try_from(one_of(&mut rng, &[3_000, 20_000, 1 << 20])).unwrap_or(0),
             op_log_budget: never(),
+            slower: 1,
             twins: scenario == Scenario::Twins,
             active_ms: rng.random_range(15_000..40_000),
             net: NetFaults::default(),
@@ -73,7 +77,7 @@ impl Plan {
     }
 
     /// Adds what guests do: on each node a turn about every `mean` milliseconds.
-    fn add_turns(&mut self, mean: u64, rng: &mut ChaCha8Rng) {
+    pub(super) fn add_turns(&mut self, mean: u64, rng: &mut ChaCha8Rng) {
         let taste = Taste::new(rng);
         for node in 0..self.nodes.len() {
             for at in self.times(mean, rng) {
