@@ -1,17 +1,22 @@
-//! A text that is being edited: a Yrs document, with what it was given and what was written since.
+//! A text that is being edited: its order, a Yrs document, and what was written since it was last taken.
 //!
-//! Edits are collected and given to Yrs when somebody looks: it finds a place by walking along the text, so a typed
-//! word should cost one walk and not five. Typing and taking back what was just typed comes to nothing.
+//! Edits are collected and placed when somebody looks. Typing and taking back what was just typed comes to nothing.
+//! Yrs finds a place by walking along the text; so a document that is edited time and again knows the [`Order`] of its
+//! units itself, and writes its items as Yrs would. Yrs gets them later, many at a time.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
 
-use yrs::{
-    Doc, GetString, OffsetKind, Options, ReadTxn, StateVector, Text, TextRef, Transact, TransactionMut,
-    Update, block::ClientID, updates::decoder::Decode,
-};
+use yrs::Text;
 
-use super::{Clocks, ROOT, State, UpdateError};
+use super::{Clocks, Item, ItemId, State, UpdateError, order::Order, ranges::Ranges, yjs::Yjs};
 use crate::limits::MAX_TEXT_CLOCK;
+
+/// How many edits Yrs places before the order is made: that costs about as much as so many walks along the text. What
+/// others write makes it useless, so that a text which changes hands all the time is better off without.
+const WALKS: usize = 256;
+/// How many updates Yrs may lack, and of how many units each. That bounds the memory, and how long who looks must wait.
+const MAX_BEHIND: usize = 256;
+const MAX_BEHIND_UNITS: u32 = 1 << 12;
 
 /// Why an edit was refused. Unless it is [`Broken`](Self::Broken), the document is as before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +52,7 @@ pub enum EditError {
     Broken(String),
 }
 
-/// One edit that Yrs has not seen yet.
+/// One edit that is not placed yet.
 enum Edit {
     Insert { at: u32, text: String, units: u32 },
     Remove { at: u32, len: u32 },
@@ -55,11 +60,16 @@ enum Edit {
 
 /// A text in memory, to read and edit.
 pub struct Document {
-    doc: Doc,
-    root: TextRef,
+    yjs: Yjs,
     client: u64,
-    /// What the Yrs document has.
+    /// What is here, but for the edits.
     clocks: Clocks,
+    /// Where the units stand, if that is known.
+    order: Option<Order>,
+    /// What was placed with it and Yrs does not have.
+    behind: Vec<State>,
+    /// How many edits Yrs placed since something of others came.
+    walks: usize,
     /// What others wrote before what it builds on came.
     waiting: State,
     edits: Vec<Edit>,
@@ -78,15 +88,13 @@ pub struct Document {
 impl Document {
     /// An empty text, to be edited as `client`.
     pub fn new(client: u64) -> Self {
-        let mut options = Options::with_client_id(ClientID::new(client));
-        options.offset_kind = OffsetKind::Utf16;
-        let doc = Doc::with_options(options);
-        let root = doc.get_or_insert_text(ROOT);
         Self {
-            doc,
-            root,
+            yjs: Yjs::new(client),
             client,
             clocks: Clocks::new(),
+            order: Some(Order::default()),
+            behind: Vec::new(),
+            walks: 0,
             waiting: State::default(),
             edits: Vec::new(),
             size: 0,
@@ -174,6 +182,7 @@ impl Document {
             return Ok(());
         }
         if self.units.is_none() {
+            self.catch_up()?;
             self.units = Some(self.edited_units());
         }
         let low = |at: u32| {
@@ -186,9 +195,9 @@ impl Document {
         }
     }
 
-    /// The text in units, edits that Yrs has not seen included.
+    /// The text in units, edits included.
     fn edited_units(&self) -> Vec<u16> {
-        let mut units: Vec<u16> = self.root.get_string(&self.doc.transact()).encode_utf16().collect();
+        let mut units: Vec<u16> = self.yjs.text().encode_utf16().collect();
         for edit in &self.edits {
             match edit {
                 Edit::Insert { at, text, .. } => {
@@ -208,7 +217,8 @@ impl Document {
     /// [`EditError::Broken`].
     pub fn text(&mut self) -> Result<String, EditError> {
         self.flush()?;
-        Ok(self.root.get_string(&self.doc.transact()))
+        self.catch_up()?;
+        Ok(self.yjs.text())
     }
 
     /// How far each client's units are known.
@@ -226,8 +236,8 @@ impl Document {
     /// [`EditError::Broken`].
     pub fn state(&mut self) -> Result<State, EditError> {
         self.flush()?;
-        let bytes = self.doc.transact().encode_state_as_update_v1(&StateVector::default());
-        State::read_document(&bytes).map_err(|error| EditError::Broken(error.to_string()))
+        self.catch_up()?;
+        self.yjs.state()
     }
 
     /// Whether something was written here that [`take_written`](Self::take_written) did not hand out.
@@ -280,7 +290,7 @@ impl Document {
         Ok(brought)
     }
 
-    /// Gives Yrs what can be placed; answers what was new of it.
+    /// Takes what can be placed; answers what was new of it.
     fn place(&mut self, state: State) -> Result<State, EditError> {
         let mut all = std::mem::take(&mut self.waiting);
         all.merge(state);
@@ -289,34 +299,50 @@ impl Document {
         if ready.now.is_empty() {
             return Ok(State::default());
         }
+        self.catch_up()?;
         self.pairs |= ready.now.has_pairs();
         self.units = None;
-        let new = self.transact(|_, txn| {
-            let update = Update::decode_v1(&ready.now.write_update()).map_err(|error| error.to_string())?;
-            txn.apply_update(update).map_err(|error| error.to_string())?;
-            if txn.has_missing_updates() { Err("an update was taken in part".to_string()) } else { Ok(()) }
-        })?;
+        let new = self.yjs.apply(&ready.now)?;
+        if !new.is_empty() {
+            (self.order, self.walks) = (None, 0);
+        }
         self.clocks = ready.clocks;
         self.end = self.clocks.get(&self.client).copied().unwrap_or(0);
-        self.size = self.root.len(&self.doc.transact());
+        self.size = self.yjs.size();
         Ok(new)
     }
 
-    /// Gives Yrs the edits.
+    /// Places the edits.
     fn flush(&mut self) -> Result<(), EditError> {
         if self.edits.is_empty() {
             return Ok(());
         }
+        if self.order.is_none() && self.walks >= WALKS {
+            (self.order, self.walks) = (self.yjs.order(), 0);
+        }
         let edits = std::mem::take(&mut self.edits);
-        let new = self.transact(|root, txn| {
-            for edit in edits {
-                match edit {
-                    Edit::Insert { at, text, .. } => root.insert(txn, at, &text),
-                    Edit::Remove { at, len } => root.remove_range(txn, at, len),
+        let new = match &mut self.order {
+            Some(order) => {
+                let from = self.clocks.get(&self.client).copied().unwrap_or(0);
+                let new = placed(order, edits, self.client, from);
+                self.behind.push(new.clone());
+                if self.behind.len() >= MAX_BEHIND || new.units() > MAX_BEHIND_UNITS {
+                    self.catch_up()?;
                 }
+                new
             }
-            Ok(())
-        })?;
+            None => {
+                self.walks += edits.len();
+                self.yjs.edit(|root, txn| {
+                    for edit in edits {
+                        match edit {
+                            Edit::Insert { at, text, .. } => root.insert(txn, at, &text),
+                            Edit::Remove { at, len } => root.remove_range(txn, at, len),
+                        }
+                    }
+                })?
+            }
+        };
         self.clocks.insert(self.client, self.end);
         if self.end == 0 {
             self.clocks.remove(&self.client);
@@ -325,25 +351,36 @@ impl Document {
         Ok(())
     }
 
-    /// Runs a transaction; answers what it changed.
-    ///
-    /// Yrs answers some faults with a panic. What comes here was checked so that none should be left; if one is, it
-    /// costs this document in memory, and not the thread.
-    fn transact(
-        &mut self,
-        run: impl FnOnce(&TextRef, &mut TransactionMut<'_>) -> Result<(), String>,
-    ) -> Result<State, EditError> {
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let mut txn = self.doc.transact_mut();
-            run(&self.root, &mut txn)?;
-            Ok::<_, String>(txn.encode_update_v1())
-        }));
-        let bytes = match outcome {
-            Ok(result) => result.map_err(EditError::Broken)?,
-            Err(_) => return Err(EditError::Broken("Yrs panicked".to_string())),
-        };
-        State::read_document(&bytes).map_err(|error| EditError::Broken(error.to_string()))
+    /// Gives Yrs what it does not have.
+    fn catch_up(&mut self) -> Result<(), EditError> {
+        match std::mem::take(&mut self.behind) {
+            behind if behind.is_empty() => Ok(()),
+            behind => self.yjs.take(&State::union(behind)),
+        }
     }
+}
+
+/// Places edits; `clock` is that of the client's first new unit.
+fn placed(order: &mut Order, edits: Vec<Edit>, client: u64, mut clock: u32) -> State {
+    let (mut items, mut gone) = (Vec::new(), BTreeMap::<u64, Vec<(u32, u32)>>::new());
+    for edit in edits {
+        match edit {
+            Edit::Insert { at, text, units: len } => {
+                let (origin, right) = order.insert(at, ItemId { client, clock }, len);
+                let units = Some(text.encode_utf16().collect());
+                items.push(Item { clock, len, origin, right, units });
+                clock += len;
+            }
+            Edit::Remove { at, len } => {
+                for run in order.remove(at, len) {
+                    let range = (run.id.clock, run.id.clock + run.len);
+                    gone.entry(run.id.client).or_default().push(range);
+                }
+            }
+        }
+    }
+    let deletes = gone.into_iter().map(|(client, ranges)| (client, Ranges::collect(ranges))).collect();
+    State::collect(BTreeMap::from([(client, items)]), deletes)
 }
 
 impl std::fmt::Debug for Document {

@@ -12,7 +12,7 @@
 //! - [`read`], [`write`](mod@write): the Yjs update format, version 1, as far as plain text goes;
 //! - [`state`], [`merge`], [`ranges`]: the set and its normal form;
 //! - [`ready`]: which items have their neighbours;
-//! - `document`: editing with Yrs.
+//! - `document`: editing; `order`: finding the place of an edit; `yjs`: what is left to Yrs.
 //!
 //! The format and the merge algorithm behind it: Nicolaescu et al., *Near Real-Time Peer-to-Peer Shared Editing on
 //! Extensible Data Types* (YATA), GROUP 2016, and the documentation of Yjs.
@@ -20,11 +20,15 @@
 #[cfg(feature = "text")]
 mod document;
 mod merge;
+#[cfg(feature = "text")]
+mod order;
 mod ranges;
 mod read;
 mod ready;
 mod state;
 mod write;
+#[cfg(feature = "text")]
+mod yjs;
 
 #[cfg(feature = "text")]
 pub use document::{Document, EditError};

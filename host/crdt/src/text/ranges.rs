@@ -55,6 +55,14 @@ impl Ranges {
         (Self(below.collect()), Self(above.collect()))
     }
 
+    /// What of `[start, end)` is in it.
+    #[cfg(feature = "text")]
+    pub(crate) fn within(&self, start: u32, end: u32) -> impl Iterator<Item = (u32, u32)> {
+        let at = self.0.partition_point(|range| range.1 <= start);
+        let from = self.0.iter().skip(at).take_while(move |range| range.0 < end);
+        from.map(move |range| (range.0.max(start), range.1.min(end)))
+    }
+
     /// Whether all of `[start, end)` is in it.
     pub(crate) fn covers(&self, start: u32, end: u32) -> bool {
         let at = self.0.partition_point(|range| range.1 <= start);
@@ -101,6 +109,13 @@ mod tests {
             let (below, above) = both.split(at);
             prop_assert_eq!(of(&below.0), want.iter().copied().filter(|n| *n < at).collect());
             prop_assert_eq!(of(&above.0), want.iter().copied().filter(|n| *n >= at).collect());
+            #[cfg(feature = "text")]
+            {
+                let within: Vec<(u32, u32)> = both.within(at, at + len).collect();
+                prop_assert!(within.iter().all(|range| range.0 < range.1));
+                let wanted = want.iter().copied().filter(|n| (at..at + len).contains(n));
+                prop_assert_eq!(of(&within), wanted.collect());
+            }
             prop_assert_eq!(both.covers(at, at + len), (at..at + len).all(|n| want.contains(&n)));
         }
     }

@@ -155,6 +155,12 @@ impl State {
             + self.deletes.values().map(ranges::Ranges::len).sum::<usize>()
     }
 
+    /// How many units it tells of.
+    #[cfg(feature = "text")]
+    pub(super) fn units(&self) -> u32 {
+        self.items.values().flatten().fold(0, |units, item| units.saturating_add(item.len))
+    }
+
     /// What goes beyond `known`: items that are not known, and all deletions. Yjs sends deletions whole, because a
     /// state vector does not tell which are known.
     #[must_use]

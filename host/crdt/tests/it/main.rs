@@ -8,5 +8,6 @@ mod history;
 mod laws;
 mod lists;
 mod merge;
+mod places;
 mod rows;
 mod text;
