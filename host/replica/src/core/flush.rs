@@ -231,10 +231,10 @@ impl Core {
         result
     }
 
-    /// A still picture of the rows that the engine holds; see [`FrozenRows`]. It expires when more than `max_bytes` of
-    /// rows are overwritten while it lives.
+    /// A still picture of the rows that the engine holds; see [`FrozenRows`]. It keeps up to `max_bytes` of rows that
+    /// are overwritten while it lives in memory, and expires when they are seventeen times as many.
     pub fn freeze_rows(&self, max_bytes: usize) -> Arc<FrozenRows> {
-        FrozenRows::take(&self.shared, max_bytes)
+        FrozenRows::take(&self.shared, self.disk.clone(), max_bytes)
     }
 
     /// Moves rows to the engine, here and now.

@@ -33,7 +33,7 @@ use crate::{
     meta::HostFacts,
     reader::Reader,
     repair,
-    rows::frozen::FrozenRows,
+    rows::{frozen::FrozenRows, runs},
 };
 pub(crate) use files::ROWS;
 pub use files::{DirLock, engine_of, lock};
@@ -99,6 +99,7 @@ impl Replica {
     /// to [`repair`](crate::repair::repair).
     pub fn open(config: ReplicaConfig) -> Result<Self, OpenError> {
         let held = files::hold(&config.dir, config.reserve)?;
+        runs::remove_left(&*held.disk)?;
         let core = repair::open_core(&config, &held)?;
         Self::start(config, core, Some(held.lock))
     }
@@ -271,8 +272,8 @@ impl Replica {
         core::state_hash(&self.inner.reader.shared)
     }
 
-    /// A still picture of the rows, of a moment not long before the call; see [`FrozenRows`]. It expires when more than
-    /// `max_bytes` of rows are overwritten while it lives. Blocks until what is committed now is in the engine, or a
+    /// A still picture of the rows, of a moment not long before the call; see [`FrozenRows`]. `max_bytes` of what
+    /// is overwritten while it lives stay in memory. Blocks until what is committed now is in the engine, or a
     /// second.
     pub fn freeze_rows(&self, max_bytes: usize) -> Arc<FrozenRows> {
         if self.inner.core().unflushed_rows() > 0 {

@@ -6,8 +6,8 @@
 //! content is kept *before* the engine changes, and the page is read *before* what was kept is looked at. Whatever
 //! happens between, a changed row is among the kept ones.
 //!
-//! A picture costs one read per row that is written while it lives, once, and the memory of those rows. Beyond its
-//! limit it expires, and whoever reads from it begins with a new one.
+//! A picture costs one read per row that is written while it lives, and the memory of those rows; what is too much for
+//! memory goes to files. Beyond its limit it expires, and whoever reads from it begins with a new one.
 
 use std::{
     collections::BTreeMap,
@@ -17,11 +17,12 @@ use std::{
 
 use bytes::Bytes;
 use numax_crdt::{ApplyError, Hlc, Kind, Origin, RowError, Rows, VersionVector};
-use numax_store::{KvBackend, KvError};
+use numax_store::{Disk, DiskError, KvBackend, KvError};
 
 use super::{
     name::NameBuffer,
     overlay::{Cell, Overlay},
+    runs::Runs,
     scan,
     shared::{Shared, engine_get, row_error},
 };
@@ -55,6 +56,8 @@ pub(crate) trait Picture: Send + Sync {
 pub(crate) struct EngineSide {
     at: EngineAt,
     pictures: Vec<Weak<dyn Picture>>,
+    /// How many were taken.
+    taken: u64,
 }
 
 impl EngineSide {
@@ -85,10 +88,12 @@ impl EngineSide {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Kept {
     rows: BTreeMap<Bytes, Cell>,
     bytes: usize,
+    /// What was kept before and did not fit; what it says of a row was there earlier.
+    runs: Option<Runs>,
     expired: bool,
 }
 
@@ -133,6 +138,9 @@ pub enum FrozenError {
     /// The engine cannot be read.
     #[error(transparent)]
     Engine(#[from] KvError),
+    /// What was kept of overwritten rows cannot be read.
+    #[error(transparent)]
+    Kept(#[from] DiskError),
     /// A row cannot be read.
     #[error(transparent)]
     Row(#[from] ApplyError),
@@ -151,15 +159,16 @@ impl FrozenRows {
         self.at.ahead
     }
 
-    pub(crate) fn take(shared: &Arc<Shared>, max_bytes: usize) -> Arc<Self> {
+    /// How often what is in memory may go to a file.
+    const RUNS: usize = 16;
+
+    /// `max_bytes` of overwritten rows may be in memory, and sixteen times as many on `disk`.
+    pub(crate) fn take(shared: &Arc<Shared>, disk: Arc<dyn Disk>, max_bytes: usize) -> Arc<Self> {
         let mut side = shared.engine_side();
-        let picture = Arc::new(Self {
-            shared: shared.clone(),
-            at: side.at.clone(),
-            kept: Mutex::default(),
-            max_bytes,
-            large: Mutex::default(),
-        });
+        side.taken += 1;
+        let kept = Kept { runs: Some(Runs::new(disk, side.taken)), ..Kept::default() };
+        let (kept, large) = (Mutex::new(kept), Mutex::default());
+        let picture = Arc::new(Self { shared: shared.clone(), at: side.at.clone(), kept, max_bytes, large });
         side.add(&picture);
         picture
     }
@@ -202,10 +211,14 @@ impl FrozenRows {
         let laid = kept.rows.range::<[u8], _>((from, Bound::Unbounded)).take_while(|(row, _)| {
             row.starts_with(prefix) && horizon.as_ref().is_none_or(|horizon| *row <= horizon)
         });
+        let mut laid: BTreeMap<Bytes, Cell> = laid.map(|(row, cell)| (row.clone(), cell.clone())).collect();
+        if let Some(runs) = &kept.runs {
+            runs.range(prefix, after, horizon.as_deref(), &mut laid)?;
+        }
         for (row, cell) in laid {
             match cell {
-                Some(value) => rows.insert(row.clone(), value.clone()),
-                None => rows.remove(row),
+                Some(value) => rows.insert(row, value),
+                None => rows.remove(&row),
             };
         }
         Ok((rows.into_iter().collect(), horizon))
@@ -216,9 +229,12 @@ impl FrozenRows {
         FrozenValue { picture: self, name: NameBuffer::new(kind, key) }
     }
 
-    fn row(&self, row: &[u8]) -> Result<Cell, KvError> {
-        let now = engine_get(&*self.shared.engine(), row)?;
-        Ok(self.kept().rows.get(row).cloned().unwrap_or(now))
+    fn row(&self, row: &[u8]) -> Result<Cell, RowError> {
+        let now = engine_get(&*self.shared.engine(), row).map_err(|error| row_error(&error))?;
+        let kept = self.kept();
+        let older = kept.runs.as_ref().map(|runs| runs.get(row)).transpose();
+        let older = older.map_err(|error| RowError::Unavailable(error.to_string()))?.flatten();
+        Ok(older.or_else(|| kept.rows.get(row).cloned()).unwrap_or(now))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -255,7 +271,7 @@ impl Picture for FrozenRows {
         }
         kept.bytes += row.len() + cell.as_ref().map_or(0, Bytes::len) + Self::ENTRY_COST;
         kept.rows.insert(row.clone(), cell.clone());
-        if kept.bytes > self.max_bytes {
+        if kept.bytes > self.max_bytes && !kept.spill() {
             drop(kept);
             self.expire();
         }
@@ -265,6 +281,23 @@ impl Picture for FrozenRows {
         let mut kept = self.kept();
         kept.expired = true;
         kept.rows.clear();
+        kept.runs = None;
+    }
+}
+
+impl Kept {
+    /// Writes what is in memory to a file; `false` when that cannot be.
+    fn spill(&mut self) -> bool {
+        let Some(runs) = self.runs.as_mut().filter(|runs| runs.len() < FrozenRows::RUNS) else {
+            return false;
+        };
+        if let Err(error) = runs.add(&self.rows) {
+            tracing::warn!(%error, "a picture of the rows ends early, because what it keeps cannot be written");
+            return false;
+        }
+        self.rows.clear();
+        self.bytes = 0;
+        true
     }
 }
 
@@ -282,7 +315,7 @@ pub(crate) struct FrozenValue<'a> {
 
 impl Rows for FrozenValue<'_> {
     fn get(&self, sub: &[u8]) -> Result<Option<Bytes>, RowError> {
-        self.name.with(sub, |row| self.picture.row(row)).map_err(|error| row_error(&error))
+        self.name.with(sub, |row| self.picture.row(row))
     }
 
     fn put(&mut self, _sub: &[u8], _value: Bytes) -> Result<(), RowError> {

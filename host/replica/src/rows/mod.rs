@@ -10,6 +10,7 @@ pub(crate) mod name;
 pub(crate) mod origins;
 pub(crate) mod overlay;
 pub(crate) mod ranges;
+pub(crate) mod runs;
 pub(crate) mod scan;
 pub(crate) mod shared;
 pub(crate) mod staging;

@@ -1,8 +1,9 @@
 //! A still picture of the rows while writing goes on.
 
 use bytes::Bytes;
+use numax_crdt::NodeId;
 use numax_replica::{FrozenError, FrozenRows};
-use numax_store::Table;
+use numax_store::{Disk, Table};
 
 use crate::common::{Node, bytes, key};
 
@@ -57,14 +58,32 @@ fn a_picture_stays_as_it_was_taken() {
 }
 
 #[test]
-fn a_picture_beyond_its_limit_expires_and_holds_nothing() {
+fn what_a_picture_keeps_goes_to_files_and_what_is_too_much_ends_it() {
     let mut node = Node::new(1);
     write(&mut node, 0, 40, "old");
     node.core.flush(false).unwrap();
-    let (small, large) = (node.core.freeze_rows(2_000), node.core.freeze_rows(1 << 20));
-    let want = all(&small, 1000).unwrap();
-    write(&mut node, 0, 40, "new");
-    node.core.flush(false).unwrap();
-    assert!(small.expired() && matches!(all(&small, 10), Err(FrozenError::Expired)));
-    assert_eq!(all(&large, 10).unwrap(), want);
+    // One that keeps all in memory, two that write files, and one that may not write as many as it would need.
+    let limits = [1 << 20, 60_000, 20_000, 200];
+    let pictures = limits.map(|limit| node.core.freeze_rows(limit));
+    let want = all(&pictures[0], 1000).unwrap();
+    for round in 0..3 {
+        write(&mut node, 10 * round, 40 + 10 * round, &format!("new{round}"));
+        node.core.flush(false).unwrap();
+        for n in 0..40 {
+            drop(node.try_commit(|draft| drop(draft.set_remove(&key(&format!("k{n:03}")), b"old"))).unwrap());
+        }
+        node.core.flush(false).unwrap();
+        for (picture, limit) in pictures.iter().zip(limits).take(3) {
+            for step in [1, 7, 1000] {
+                assert_eq!(all(picture, step).unwrap(), want, "limit {limit}, step {step}, round {round}");
+            }
+        }
+    }
+    let page = |picture: &FrozenRows| picture.page(NodeId([1; 32]), Bytes::new(), 1 << 20).unwrap();
+    assert_eq!(page(&pictures[0]), page(&pictures[2]));
+    let [.., tiny] = &pictures;
+    assert!(tiny.expired() && matches!(all(tiny, 10), Err(FrozenError::Expired)));
+    assert!(!node.disk.list("pictures").unwrap().is_empty());
+    drop(pictures);
+    assert!(node.disk.list("pictures").unwrap().is_empty(), "files are left");
 }
