@@ -55,8 +55,16 @@ pub enum LogError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process holds it.
-    #[error("{path} is in use by another process; a datastore belongs to one node at a time")]
+    #[error(
+        "{path} is in use by another process; a datastore belongs to one at a time: stop that node first"
+    )]
     Locked {
+        /// The directory.
+        path: String,
+    },
+    /// There is none, where one is needed.
+    #[error("{path} holds no datastore")]
+    NoDatastore {
         /// The directory.
         path: String,
     },

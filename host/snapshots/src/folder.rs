@@ -60,7 +60,8 @@ impl Folder {
     /// The snapshot whose id is or begins with `id`; `latest` is the newest one that is not damaged.
     ///
     /// # Errors
-    /// [`SnapshotError::NotFound`], [`SnapshotError::Ambiguous`], or why the one that was found cannot be used.
+    /// [`SnapshotError::NotFound`], [`SnapshotError::Ambiguous`], or why the one that was found, of all damaged ones the
+    /// newest, cannot be used.
     pub fn find(&self, id: &str) -> Result<Snapshot, SnapshotError> {
         Shelf::find(self, id)
     }

@@ -31,7 +31,15 @@ pub(crate) trait Shelf {
         let mut ids = self.ids()?;
         let missing = || SnapshotError::NotFound { id: id.to_string(), folder: self.name() };
         if id == "latest" {
-            return ids.iter().rev().find_map(|id| self.load(id).ok()).ok_or_else(missing);
+            let mut why = None;
+            for id in ids.iter().rev() {
+                match self.load(id) {
+                    Ok(snapshot) => return Ok(snapshot),
+                    // Of the newest: the one that was meant.
+                    Err(error) => why = why.or(Some(error)),
+                }
+            }
+            return Err(why.unwrap_or_else(missing));
         }
         if ids.iter().any(|found| found == id) {
             return self.load(id);

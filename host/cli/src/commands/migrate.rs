@@ -1,8 +1,8 @@
 //! `numax migrate`: the next schema for a datastore, or another storage engine.
 
-use numax_replica::Engine;
 use numax_replica::migrate::{Migrated, Progress, State, migrate, state};
 use numax_replica::schema::Chain;
+use numax_replica::{Engine, OpenError};
 use serde_json::json;
 
 use super::{print, print_json};
@@ -15,7 +15,12 @@ const EVERY: u64 = 1_000_000;
 
 pub(crate) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     let dir = &args.datastore_path;
-    let failed = |error| Failure::failed(format!("{}: {error}", dir.display()));
+    let failed = |error| match error {
+        OpenError::NoDatastore { .. } => Failure::failed(format!("{error}; name one with --data")),
+        // It names the directory itself.
+        OpenError::Locked { .. } => Failure::failed(error),
+        error => Failure::failed(format!("{}: {error}", dir.display())),
+    };
     let to = args.to.as_deref().map(engine).transpose()?;
     let chain = Chain::CURRENT;
     let before = state(dir, chain).map_err(failed)?;

@@ -54,18 +54,18 @@ impl LogAtRest {
         let lock = if is_datastore { lock_to_read(dir)? } else { None };
         let log = if is_datastore { swap::place(dir, log::DIR) } else { dir.to_path_buf() };
         let failed = |source| RestError::Open { path: dir.display().to_string(), source };
-        Self::open_segments(&log, lock).map_err(failed)
+        match Self::open_segments(&log).map_err(failed)? {
+            Some(reader) => Ok(Self::new(reader, lock)),
+            None => Err(RestError::NoLog { path: dir.display().to_string() }),
+        }
     }
 
-    fn open_segments(dir: &Path, lock: Option<File>) -> Result<Self, OpenError> {
+    fn open_segments(dir: &Path) -> Result<Option<Arc<LogReader>>, OpenError> {
         let disk = Arc::new(ViewDisk::new(dir).with_place(log::DIR, dir));
-        let Some(start) = log::first_position(&*disk)? else {
-            let detail = "it holds no segment of a log".to_string();
-            return Err(OpenError::Foreign { path: dir.display().to_string(), detail });
-        };
-        let (log, _) = log::open(disk, SEGMENT, start, End::PowerCut, |_| Ok::<_, CoreError>(()))?;
+        let Some(start) = log::first_position(&*disk)? else { return Ok(None) };
+        let (log, _) = log::open(disk, SEGMENT, start, End::AtRest, |_| Ok::<_, CoreError>(()))?;
         log.expose(false);
-        Ok(Self::new(log.reader().clone(), lock))
+        Ok(Some(log.reader().clone()))
     }
 
     /// The position where it begins, and what had been applied before: nothing, unless its older segments are gone.

@@ -36,6 +36,12 @@ pub enum RestError {
         /// The directory.
         path: String,
     },
+    /// There is no log.
+    #[error("{path} holds neither a datastore nor segments of a log; name the directory of one")]
+    NoLog {
+        /// The directory.
+        path: String,
+    },
     /// A running node has it.
     #[error("{path} is open in a running node; stop it first, or look at a copy of the directory")]
     InUse {

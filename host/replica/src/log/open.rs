@@ -47,6 +47,9 @@ pub(crate) enum End {
     Killed,
     /// Anyhow behind what was synced: the machine went down, or this is a copy.
     PowerCut,
+    /// In the middle of a record, nobody knows why; it is only looked at. Records behind that one are not left out in
+    /// silence.
+    AtRest,
 }
 
 /// What a replay is given, in order.
@@ -109,6 +112,7 @@ pub(crate) fn open(
             // A process ends in the middle of a write, and then the bytes end, too.
             End::Killed => detail == CUT_OFF && !holes && !is_whole(&last, at)?,
             End::PowerCut | End::New => true,
+            End::AtRest => !holes,
         };
         if at < included || !torn {
             return Err(damaged(&last.segment, at, detail).into());

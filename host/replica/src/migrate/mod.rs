@@ -78,10 +78,7 @@ pub struct State {
 /// # Errors
 /// When there is none, or a newer program's.
 pub fn state(dir: &Path, chain: Chain) -> Result<State, OpenError> {
-    let nothing = || {
-        let detail = "it holds no datastore".to_string();
-        OpenError::Foreign { path: dir.display().to_string(), detail }
-    };
+    let nothing = || OpenError::NoDatastore { path: dir.display().to_string() };
     let engine = engine_of(dir)?.ok_or_else(nothing)?;
     let disk = numax_store::FsDisk::open(dir)?;
     let written = crate::meta::Written::load(&disk)?.ok_or_else(nothing)?;

@@ -16,6 +16,10 @@ fn open(dir: &Path) -> String {
     Store::open(dir, None).unwrap_err().to_string()
 }
 
+fn segment(datastore: &Path) -> PathBuf {
+    fs::read_dir(datastore.join("log")).unwrap().next().unwrap().unwrap().path()
+}
+
 #[test]
 fn folders_that_are_no_datastores_are_called_what_they_are() {
     let dir = TempDir::new().unwrap();
@@ -33,7 +37,6 @@ fn folders_that_are_no_datastores_are_called_what_they_are() {
             fs::write(path.join("meta.json"), text.replace(from, to)).unwrap();
         }
     };
-    let segment = |path: &Path| fs::read_dir(path.join("log")).unwrap().next().unwrap().unwrap().path();
     let file = dir.path().join("file");
     fs::write(&file, "mine").unwrap();
     let empty = dir.path().join("empty");
@@ -84,7 +87,7 @@ fn folders_that_are_no_datastores_are_called_what_they_are() {
     let nowhere = Store::open(&node.dir, Some(&dir.path().join("nowhere"))).unwrap_err().to_string();
     assert!(nowhere.contains("nowhere") && nowhere.contains("scratch"), "{nowhere}");
     let log = LogAtRest::open(&dir.path().join("empty")).unwrap_err().to_string();
-    assert!(log.contains("no segment"), "{log}");
+    assert!(log.contains("neither a datastore nor segments"), "{log}");
 }
 
 #[test]
@@ -155,4 +158,30 @@ fn a_log_with_a_gap_and_a_datastore_that_is_there_are_refused() {
     assert!(there.contains("there is a datastore already"), "{there}");
     assert_eq!(hash(&node.dir.join("log")), before);
     node.commit(|draft| draft.g_counter_increment(&key("visits"), 1).unwrap());
+}
+
+#[test]
+fn records_behind_damage_are_not_left_out_in_silence() {
+    let dir = TempDir::new().unwrap();
+    let node = Node::new(&dir, "node", 1, Engine::Sled);
+    for _ in 0..3 {
+        write_all(&node);
+    }
+    let path = segment(&node.dir);
+    let whole = fs::read(&path).unwrap();
+    let mut hurt = whole.clone();
+    hurt[whole.len() / 2] ^= 1;
+    fs::write(&path, hurt).unwrap();
+    for log in [node.dir.clone(), node.dir.join("log")] {
+        let error = LogAtRest::open(&log).unwrap_err().to_string();
+        assert!(error.contains("checksum") && error.contains("numax repair"), "{error}");
+        replay(&log, &dir.path().join("new"), NodeId([9; 32]), Engine::Sled).unwrap_err();
+    }
+
+    // What only ends in the middle of a record has been written by somebody who was killed.
+    fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    let log = LogAtRest::open(&node.dir).unwrap();
+    let mut out = Vec::new();
+    let done = numax_tools::log::export(&log, &Default::default(), &mut out).unwrap();
+    assert!(done.records > 0 && done.complete, "{done:?}");
 }
