@@ -143,7 +143,7 @@ impl Room {
         }
         let path = self.dir.join(BALLAST);
         // Without one the datastore is not worse off than before.
-        state.ballast = File::create(&path).and_then(|file| fallocate(&file, bytes)).is_ok();
+        state.ballast = File::create(&path).and_then(|file| fallocate(&file, 0, bytes)).is_ok();
         if !state.ballast {
             let _ = fs::remove_file(&path);
         }
@@ -176,6 +176,11 @@ impl Room {
 /// The system's.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     space(path).map(|space| space.free)
+}
+
+/// Bytes that the file system of a path has in all.
+pub(crate) fn total_bytes(path: &Path) -> io::Result<u64> {
+    space(path).map(|space| space.total)
 }
 
 fn space(path: &Path) -> io::Result<Space> {

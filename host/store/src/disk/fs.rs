@@ -200,22 +200,22 @@ impl DiskFile for FsFile {
         if self.room.as_ref().is_some_and(|room| !room.has_spare(bytes)) {
             return Ok(());
         }
-        fallocate(&self.file, bytes).map_err(failed("reserving room for", &self.path))
+        fallocate(&self.file, 0, bytes).map_err(failed("reserving room for", &self.path))
     }
 }
 
-/// Sets room aside for a file without changing its length, where the file system can.
+/// Sets so many bytes aside for a file, from an offset on, without changing its length, where the file system can.
 #[cfg(target_os = "linux")]
-pub(crate) fn fallocate(file: &File, bytes: u64) -> io::Result<()> {
+pub(crate) fn fallocate(file: &File, from: u64, bytes: u64) -> io::Result<()> {
     use rustix::{fs::FallocateFlags, io::Errno};
-    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, bytes) {
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }
 
-/// Sets room aside for a file without changing its length, where the file system can.
+/// Sets so many bytes aside for a file, from an offset on, without changing its length, where the file system can.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn fallocate(_: &File, _: u64) -> io::Result<()> {
+pub(crate) fn fallocate(_: &File, _: u64, _: u64) -> io::Result<()> {
     Ok(())
 }

@@ -10,6 +10,8 @@
 //! - when a write in the background fails, sled does not wake who waits for it, neither in a flush nor in the end of a
 //!   database ([`flush`] does); when the file of a large value cannot be written, those wait for ever. So nothing is
 //!   begun without room for it, and after such a failure sled is neither flushed nor ended ([`Sled::stuck`]).
+//! - what it has in memory goes to the disk later, and it moves rows about by itself: so some room behind the end of its
+//!   main file is always set aside in that file ([`Sled::set_aside`]), where others cannot take it.
 //!
 //! Sled takes damage for the end of its log, drops what follows and says nothing: rows then go back to an earlier
 //! position, which the replica notices, because the position is a row, too.
@@ -24,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -39,8 +41,9 @@ use super::{
 };
 use crate::{
     Engine,
+    disk::fs::fallocate,
     kv::KvError,
-    room::{Low, free_bytes},
+    room::{Low, free_bytes, total_bytes},
 };
 
 /// Memory for sled's page cache. The replica caches rows itself; this is for pages on the way to and from the disk.
@@ -49,6 +52,9 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// Bytes that have to be free for a batch beside twice its own: some of sled's segments of 512 KiB, which it writes anew as
 /// it goes.
 const ROOM: u64 = 4 << 20;
+/// Bytes behind the end of the main file that are its own already: two segments that are on their way to the disk, and
+/// some that sled moves rows to.
+const ASIDE: u64 = 4 << 20;
 /// When a flush has taken so long, somebody looks whether it still goes on.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How often one looks, on a full disk, before it is given up.
@@ -72,6 +78,8 @@ pub(super) struct Sled {
     dir: PathBuf,
     /// Our own handle of sled's main file: syncing acts on the file, whoever wrote to it.
     main_file: File,
+    /// How long the main file was when room was last set aside in it.
+    aside: AtomicU64,
     /// Files of large values that are synced already.
     synced_blobs: Mutex<BTreeSet<OsString>>,
     /// A batch failed half-way: whoever waits for sled now waits for good. It can be read.
@@ -94,11 +102,12 @@ impl Sled {
             config.open().map_err(|error| failed(dir, error))?
         };
         let main_path = dir.join("db");
-        let main_file = File::open(&main_path).map_err(io_failed("opening", &main_path))?;
+        let main_file = File::options().read(true).write(true).open(&main_path);
         Ok(Self {
             db: Some(db),
             dir: dir.to_owned(),
-            main_file,
+            main_file: main_file.map_err(io_failed("opening", &main_path))?,
+            aside: AtomicU64::new(u64::MAX),
             synced_blobs: Mutex::default(),
             stuck: AtomicBool::new(false),
             quiet: false,
@@ -124,6 +133,18 @@ impl Sled {
             return Err(KvError::ReadOnly { reason: "a batch failed half-way".to_owned() });
         }
         Ok(())
+    }
+
+    /// Sets room aside behind the end of the main file, if that has moved. Without it sled is not worse off than others.
+    fn set_aside(&self) {
+        let Ok(len) = self.main_file.metadata().map(|data| data.len()) else { return };
+        if self.quiet || self.aside.swap(len, Ordering::AcqRel) == len {
+            return;
+        }
+        let aside = ASIDE.min(total_bytes(&self.dir).unwrap_or(0) / 32);
+        if aside > 0 {
+            let _ = fallocate(&self.main_file, len, aside);
+        }
     }
 
     /// Syncs files of large values that are new since the last call.
@@ -218,6 +239,7 @@ impl Raw for Sled {
         if free < kept {
             return Err(KvError::Low { low: Low { free, kept }, path: self.dir.display().to_string() });
         }
+        self.set_aside();
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
             match value {

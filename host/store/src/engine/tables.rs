@@ -194,6 +194,10 @@ impl<R: Raw> Tables<R> {
         }
         if !room.has_left() {
             room.give_up_ballast();
+            if !room.has_left() {
+                // Somebody was faster. It cannot be opened again, and as it is it can be read.
+                return Ok(());
+            }
         }
         redo.quiet = true;
         redo.broken = true;

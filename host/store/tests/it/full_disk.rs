@@ -117,6 +117,7 @@ fn writes_stop_before_the_disk_is_full_and_everything_stays_readable() {
         assert!(matches!(refused, KvError::Low { .. }) && n > 100, "{kind}: {refused} after {n}");
         assert!(refused.to_string().contains("free some space"), "{refused}");
         store.check("when writes are refused");
+        // What is not synced may be gone after a restart.
         // Then somebody else takes the rest.
         disk.fill(0);
         assert!(matches!(store.commit(&[(n, 1)]), Err(KvError::Low { .. })));

@@ -8,4 +8,5 @@ mod engines;
 mod files;
 mod full_disk;
 mod mem_crash;
+mod race;
 mod small_disk;
