@@ -395,7 +395,8 @@ pub(crate) enum CaCommand {
     /// Issues the certificate of a node, for the key of its datastore: once a node
     #[command(after_help = "Examples:\n  \
         numax ca issue --ca ./ca --datastore ./data\n  \
-        numax ca issue --ca ./ca --datastore ./data --host node1.example.com --host 10.0.0.1")]
+        numax ca issue --ca ./ca --datastore ./data --host node1.example.com --host 10.0.0.1\n  \
+        numax ca issue --ca ./ca --request node1.csr --out ./node1")]
     Issue {
         /// Folder of the authority
         #[arg(long, value_name = "DIR", default_value = "ca")]
@@ -403,6 +404,9 @@ pub(crate) enum CaCommand {
         /// Folder of the node's datastore; its key never leaves it
         #[arg(long, visible_aliases = ["datastore-path", "data"], value_name = "DIR", default_value = ".numax/data")]
         datastore: PathBuf,
+        /// Signing request of a node on another machine, made there with `numax ca request`
+        #[arg(long, value_name = "FILE", conflicts_with = "datastore", requires = "out")]
+        request: Option<PathBuf>,
         /// Name or address written into the certificate (repeat)
         #[arg(long, value_name = "HOST")]
         host: Vec<String>,
@@ -418,6 +422,16 @@ pub(crate) enum CaCommand {
         /// Prints what was issued as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Prints a signing request for the key of a datastore, which is made if it has none
+    ///
+    /// It holds the public key only and may be sent anywhere. The answer of `numax ca issue --request`, cert.pem and
+    /// ca.pem, goes into the folder `identity` of the datastore.
+    #[command(after_help = "Example:\n  numax ca request --datastore ./data > node1.csr")]
+    Request {
+        /// Folder of the node's datastore; its key never leaves it
+        #[arg(long, visible_aliases = ["datastore-path", "data"], value_name = "DIR", default_value = ".numax/data")]
+        datastore: PathBuf,
     },
     /// Shows a certificate: an authority's folder, a datastore or a file
     #[command(after_help = "Example:\n  numax ca show ./data")]

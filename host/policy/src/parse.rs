@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use numax_crdt::Kind;
+use numax_crdt::limits::RESERVED_PREFIX;
 
 use crate::capability::{Access, FsGrant, Outbound, split_port};
 use crate::events::{CronEvent, Events, EveryEvent, WatchEvent};
@@ -94,15 +95,28 @@ fn access(value: &Value<'_>) -> Access {
     if value.is_table() {
         return value.section(&["read", "write"]).map(|s| read_write(&s)).unwrap_or_default();
     }
-    let both = patterns(value);
+    let both = keys(value);
     Access { read: both.clone(), write: both }
 }
 
 fn read_write(section: &Section<'_>) -> Access {
     Access {
-        read: section.get("read").map(|v| patterns(&v)).unwrap_or_default(),
-        write: section.get("write").map(|v| patterns(&v)).unwrap_or_default(),
+        read: section.get("read").map(|v| keys(&v)).unwrap_or_default(),
+        write: section.get("write").map(|v| keys(&v)).unwrap_or_default(),
     }
+}
+
+/// Patterns of keys. Those that numax keeps for itself are granted to nobody, so a grant of them would do nothing.
+fn keys(value: &Value<'_>) -> KeyPatterns {
+    let key = |element: &Value<'_>| {
+        let pattern = pattern(element)?;
+        if pattern.to_string().starts_with(RESERVED_PREFIX) {
+            let help = format!("keys that begin with {RESERVED_PREFIX} are numax's own");
+            element.report(format!("{} cannot be granted", quote(&pattern.to_string())), Some(&help));
+        }
+        Some(pattern)
+    };
+    KeyPatterns::new(value.list().unwrap_or_default().iter().filter_map(key).collect())
 }
 
 fn patterns(value: &Value<'_>) -> KeyPatterns {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use numax_crdt::NodeId;
-use numax_net::ca::{self, CA_CERTIFICATE, CaOptions, IssueOptions};
+use numax_net::ca::{self, CA_CERTIFICATE, CaOptions, IssueOptions, Issued};
 use numax_net::identity::FOLDER;
-use numax_net::{AUTHORITY_FILE, CERTIFICATE_FILE, IdentityError};
+use numax_net::{AUTHORITY_FILE, CERTIFICATE_FILE, IdentityError, NodeKey};
 use numax_policy::text::parse_duration;
 use serde_json::json;
 
@@ -18,9 +18,17 @@ use crate::exit::Failure;
 pub(crate) fn run(args: &CaArgs) -> Result<(), Failure> {
     match &args.command {
         CaCommand::Init { dir, name, valid_for, json } => init(dir, name, valid_for, *json),
-        CaCommand::Issue { ca, datastore, host: hosts, valid_for, out, other_cluster, json } => {
+        CaCommand::Request { datastore } => {
+            let key = NodeKey::load_or_create(datastore).map_err(failed)?;
+            print(ca::request(&key).map_err(failed)?.trim_end());
+            Ok(())
+        }
+        CaCommand::Issue { ca, datastore, request, host: hosts, valid_for, out, other_cluster, json } => {
             hosts.iter().map(host).collect::<Result<Vec<_>, _>>()?;
             let options = IssueOptions { names: hosts.clone(), validity: validity(valid_for)? };
+            if let (Some(request), Some(out)) = (request, out) {
+                return issue_for(ca, request, &options, out, *json);
+            }
             if !other_cluster {
                 let folder = out.clone().unwrap_or_else(|| datastore.join(FOLDER));
                 same_cluster(ca, datastore, &folder)?;
@@ -96,6 +104,38 @@ fn init(dir: &Path, name: &str, valid_for: &str, as_json: bool) -> Result<(), Fa
     Ok(())
 }
 
+/// For a node on another machine: its key stays there.
+fn issue_for(
+    authority: &Path,
+    request: &Path,
+    options: &IssueOptions,
+    out: &Path,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(request)
+        .map_err(|error| Failure::failed(format!("cannot read {}: {error}", request.display())))?;
+    let (issued, paths) = ca::issue_for(authority, &text, options, out).map_err(failed)?;
+    said(&issued, &paths, as_json);
+    if !as_json {
+        eprintln!("next: put both files into the folder identity of that node's datastore");
+    }
+    Ok(())
+}
+
+fn said(issued: &Issued, paths: &[PathBuf], as_json: bool) {
+    if as_json {
+        return print_json(&json!({
+            "node": issued.node.to_string(),
+            "cluster": NodeId(issued.cluster).to_string(),
+            "files": paths,
+        }));
+    }
+    print(&format!("node {}", issued.node));
+    for path in paths {
+        eprintln!("wrote {}", path.display());
+    }
+}
+
 fn issue(
     authority: &Path,
     datastore: &Path,
@@ -104,17 +144,9 @@ fn issue(
     as_json: bool,
 ) -> Result<(), Failure> {
     let (issued, paths) = ca::issue(authority, datastore, options, out).map_err(failed)?;
+    said(&issued, &paths, as_json);
     if as_json {
-        print_json(&json!({
-            "node": issued.node.to_string(),
-            "cluster": NodeId(issued.cluster).to_string(),
-            "files": paths,
-        }));
         return Ok(());
-    }
-    print(&format!("node {}", issued.node));
-    for path in &paths {
-        eprintln!("wrote {}", path.display());
     }
     let flags = match out {
         Some(_) => {

@@ -57,27 +57,26 @@ fn init(module: &Path, grant_all: bool, force: bool, stdout: bool) -> Result<(),
 
 fn validate(files: &[std::path::PathBuf], as_json: bool) -> Result<(), Failure> {
     let mut wrong = false;
-    let mut valid = Vec::new();
+    let mut list = Vec::new();
     for file in files {
         match Policy::load(file) {
-            Ok(policy) => valid.push((file, policy.grants())),
+            Ok(policy) => {
+                let grants = policy.grants();
+                if !as_json {
+                    eprintln!("{}: valid, {} grants", file.display(), grants.len());
+                    grants.iter().for_each(|grant| print(grant));
+                }
+                list.push(json!({ "file": file, "valid": true, "grants": grants }));
+            }
             Err(error) => {
                 wrong = true;
+                list.push(json!({ "file": file, "valid": false, "error": error.to_string() }));
                 let _ = Failure::policy(error).report();
             }
         }
     }
     if as_json {
-        let list: Vec<_> =
-            valid.iter().map(|(file, grants)| json!({ "file": file, "grants": grants })).collect();
         print_json(&json!(list));
-    } else {
-        for (file, grants) in &valid {
-            eprintln!("{}: valid, {} grants", file.display(), grants.len());
-            for grant in grants {
-                print(grant);
-            }
-        }
     }
     if wrong { Err(Failure::said(FAILED)) } else { Ok(()) }
 }

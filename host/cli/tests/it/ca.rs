@@ -37,6 +37,33 @@ fn an_authority_issues_for_datastores() {
 }
 
 #[test]
+fn a_request_is_signed_where_the_key_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["ca", "init", "./ca"]).expect(0, &[]);
+    let request = run(folder.path(), &["ca", "request", "--datastore", "data"]).expect(0, &[]);
+    assert!(
+        request.out.contains("CERTIFICATE REQUEST") && !request.out.contains("PRIVATE"),
+        "{}",
+        request.out
+    );
+    std::fs::write(folder.path().join("node.csr"), &request.out).unwrap();
+    let issue = ["ca", "issue", "--ca", "ca", "--request", "node.csr"];
+    run(folder.path(), &issue).expect(2, &["--out"]);
+    let issued = run(folder.path(), &[&issue[..], &["--out", "node"]].concat()).expect(0, &["identity"]);
+    for file in ["cert.pem", "ca.pem"] {
+        std::fs::copy(folder.path().join("node").join(file), folder.path().join("data/identity").join(file))
+            .unwrap();
+    }
+    // The datastore's own key is the one that was signed: the node takes the certificate and listens with it.
+    let listen =
+        ["run", "--data", "data", "--listen", "127.0.0.1:0", "--print-gcounter", "k", "--settle-for", "1ms"];
+    let node = issued.out.trim().strip_prefix("node ").unwrap();
+    run(folder.path(), &listen).expect(0, &[node]);
+    std::fs::write(folder.path().join("node.csr"), "nothing").unwrap();
+    run(folder.path(), &[&issue[..], &["--out", "node"]].concat()).expect(1, &["request"]);
+}
+
+#[test]
 fn a_certificate_that_nobody_could_use_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &["ca", "init", "./ca"]).expect(0, &[]);

@@ -30,6 +30,11 @@ fn validate_tells_what_is_granted_and_what_is_wrong() {
     let both = run(folder.path(), &["policy", "validate", "good.toml", "bad.toml"])
         .expect(1, &["bad.toml:3:1", "did you mean `capabilities.random`?"]);
     assert_eq!(both.out, "random = true\n");
+    let all = run(folder.path(), &["policy", "validate", "--json", "bad.toml", "good.toml"]).expect(1, &[]);
+    let json: serde_json::Value = serde_json::from_str(&all.out).unwrap();
+    assert_eq!((&json[0]["file"], &json[0]["valid"]), (&"bad.toml".into(), &false.into()), "{json}");
+    assert!(json[0]["error"].as_str().unwrap().contains("radnom"), "{json}");
+    assert_eq!((&json[1]["file"], &json[1]["valid"]), (&"good.toml".into(), &true.into()), "{json}");
     run(folder.path(), &["policy", "validate", "none.toml"]).expect(1, &["none.toml"]);
 }
 

@@ -222,14 +222,30 @@ pub fn issue(
     options: &IssueOptions,
     out: Option<&Path>,
 ) -> Result<(Issued, [PathBuf; 2]), IdentityError> {
-    let authority = Authority::open(authority)?;
-    let key = NodeKey::load_or_create(datastore)?;
-    let issued = authority.sign(&request(&key)?, options)?;
-    let dir = out.map_or_else(|| datastore.join(FOLDER), Path::to_owned);
+    let request = {
+        // Before anything is made in the datastore.
+        Authority::open(authority)?;
+        request(&NodeKey::load_or_create(datastore)?)?
+    };
+    issue_for(authority, &request, options, &out.map_or_else(|| datastore.join(FOLDER), Path::to_owned))
+}
+
+/// Issues a certificate for a signing request (PEM) and puts certificate and authority into a folder, for the node that
+/// the request came from.
+///
+/// # Errors
+/// See [`Authority::open`] and [`Authority::sign`].
+pub fn issue_for(
+    authority: &Path,
+    request: &str,
+    options: &IssueOptions,
+    dir: &Path,
+) -> Result<(Issued, [PathBuf; 2]), IdentityError> {
+    let issued = Authority::open(authority)?.sign(request, options)?;
     if !dir.exists() {
-        files::private_dir(&dir)?;
+        files::private_dir(dir)?;
     }
-    let _lock = files::lock(&dir)?;
+    let _lock = files::lock(dir)?;
     let paths = [dir.join(CERTIFICATE_FILE), dir.join(AUTHORITY_FILE)];
     files::write(&paths[0], issued.certificate.as_bytes(), false)?;
     files::write(&paths[1], issued.authority.as_bytes(), false)?;
