@@ -364,7 +364,9 @@ impl<'a> World<'a> {
             machine.doom = None;
             machine.slow_sync = (0, 0);
             let runs = machine.life.is_some();
-            let sick = machine.life.as_ref().is_some_and(|life| life.core.health() != Health::Ok);
+            // An engine whose sync failed takes nothing more until its node is started anew, and says so.
+            let sick = |life: &Life| life.core.health() != Health::Ok || life.core.flush_failure().is_some();
+            let sick = machine.life.as_ref().is_some_and(sick);
             let repaired = self.suspect(node);
             if !runs {
                 self.schedule.put(self.now + 1, What::Start { node });
