@@ -85,7 +85,7 @@ fn any_engine_to_any_other() {
 #[test]
 fn a_datastore_in_use_or_none_at_all_is_refused() {
     let dir = TempDir::new().unwrap();
-    assert!(matches!(to_engine(dir.path(), Engine::Redb), Err(OpenError::Foreign { .. })));
+    assert!(matches!(to_engine(dir.path(), Engine::Redb), Err(OpenError::NoDatastore { .. })));
     let replica = Replica::open(config(dir.path(), Engine::Sled)).unwrap();
     assert!(matches!(to_engine(dir.path(), Engine::Redb), Err(OpenError::Locked { .. })));
     run(replica.shutdown()).unwrap();
