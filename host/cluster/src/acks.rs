@@ -23,13 +23,15 @@ impl Cluster {
     ) {
         let pause = self.config.sync_interval_ms / 4;
         let now = self.now;
+        if let Some(peer) = self.links.get(&link).map(|state| state.peer) {
+            self.settle_by(link, peer, &acks);
+        }
         let Some(state) = self.links.get_mut(&link) else { return };
         if state.acks_heard.is_some_and(|last| last.plus(pause) > now) {
             return;
         }
         state.acks_heard = Some(now);
         let Some(from) = state.hello.as_ref().map(|hello| hello.origin) else { return };
-        self.settle_by(link, from.node, &acks);
         // A peer says what it has received itself, and may pass on what others have. It says nothing of us.
         let own = self.identity.node;
         let acks = acks.into_iter().filter(|(member, _)| member.node != own);

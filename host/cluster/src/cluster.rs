@@ -108,7 +108,7 @@ impl Cluster {
             Event::LogFailed { request, reason } => self.page_failed(request, reason, fx),
             Event::LogBehind { request, batches } => self.log_behind(request, batches, fx),
             Event::Unfinished { state } => self.unfinished(state, fx),
-            Event::Unsettled => self.settling = Some(Settling::default()),
+            Event::Unsettled { newcomer } => self.settling = Some(Settling::new(newcomer)),
             Event::Settled { done } => self.settled(done, fx),
             Event::StateRead { request, page } => self.state_read(request, page, fx),
             Event::StateTaken { request, outcome, vector } => {

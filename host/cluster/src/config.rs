@@ -46,6 +46,9 @@ pub struct Config {
     /// before all of them go on, in milliseconds. Longer than a partition usually lasts: a peer that has settled may be
     /// on its other side.
     pub settle_patience_ms: u64,
+    /// The same for a node that began empty: how long it meets only others that did before it takes the cluster for a new
+    /// one, unless it has met all its peers before.
+    pub join_patience_ms: u64,
     /// Added to the fanout: how many peers beyond the logarithm of the cluster's size get a push.
     pub fanout_extra: usize,
 }
@@ -63,6 +66,7 @@ impl Default for Config {
             backlog_bytes: 8 * 1024 * 1024,
             transfer_patience_ms: 60_000,
             settle_patience_ms: 60_000,
+            join_patience_ms: 10_000,
             fanout_extra: 1,
         }
     }

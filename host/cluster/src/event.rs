@@ -124,7 +124,10 @@ pub enum Event {
         state: TransferState,
     },
     /// The datastore holds back what is written until it has caught up with a member. Comes right after the start.
-    Unsettled,
+    Unsettled {
+        /// For a datastore that began empty and has never caught up with anybody: how many peers it is to have.
+        newcomer: Option<usize>,
+    },
     /// An [`Effect::Settle`] is done.
     Settled {
         /// Whether nothing is held back any more. Otherwise it is asked for again.

@@ -30,6 +30,11 @@ impl Cluster {
             self.send_digest(*link, fx);
             self.send_acks(*link, fx);
         }
+        // Newcomers wait for what each of the others says.
+        if self.settling.as_ref().is_some_and(crate::settle::Settling::is_newcomer) {
+            let told = links.get(index).copied();
+            links.iter().filter(|link| Some(**link) != told).for_each(|link| self.send_acks(*link, fx));
+        }
     }
 
     pub(crate) fn send_digest(&mut self, link: LinkId, fx: &mut Vec<Effect>) {

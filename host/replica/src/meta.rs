@@ -60,6 +60,10 @@ pub(crate) struct Meta {
     /// written here is held back.
     #[serde(default)]
     pub unsettled: bool,
+    /// The datastore began empty and has not caught up with anybody yet: what is written here is held back from when
+    /// something comes from another node until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joining: bool,
 }
 
 /// Why a new epoch begins.
@@ -147,6 +151,7 @@ impl Meta {
             duplicate_origin: false,
             quarantined: Vec::new(),
             unsettled: false,
+            joining: false,
         }
     }
 
@@ -170,7 +175,9 @@ impl Meta {
         durability: Durability,
         cut: Option<&'static str>,
     ) -> Result<(Self, Option<NewEpoch>), OpenError> {
-        let Some(old) = previous else { return Ok((Self::begin(node, 0, facts, durability), None)) };
+        let Some(old) = previous else {
+            return Ok((Self { joining: true, ..Self::begin(node, 0, facts, durability) }, None));
+        };
         if old.node != node.to_string() {
             return Err(OpenError::Foreign {
                 path: FILE.to_string(),
@@ -192,7 +199,10 @@ impl Meta {
                 ..Self::begin(node, old.epoch, facts, durability)
             },
         };
-        next.unsettled = old.unsettled || new.is_some_and(|new| new.older);
+        let older = new.is_some_and(|new| new.older);
+        next.unsettled = old.unsettled || older;
+        // What is older than what this node acknowledged is not caught up with by what a newcomer may trust.
+        next.joining = old.joining && !older;
         Ok((next, new))
     }
 

@@ -300,13 +300,17 @@ impl<'a> World<'a> {
             self.oracle.unwritten(node, &origin, vector.get(&origin));
         }
         let unsettled = life.core.is_unsettled();
+        let present: std::collections::BTreeSet<usize> = self.plan.present().collect();
+        let lines = self.plan.lines.iter().filter(|(a, b)| present.contains(a) && present.contains(b));
+        let neighbours = lines.filter(|(a, b)| *a == node || *b == node).count();
+        let newcomer = life.core.is_joining().then_some(neighbours);
         self.inspect_start(node, &vector);
         self.step(node, Event::Start { vector });
         if let Some(state) = unfinished {
             self.step(node, Event::Unfinished { state });
         }
         if unsettled {
-            self.step(node, Event::Unsettled);
+            self.step(node, Event::Unsettled { newcomer });
         }
         let (sync, flush, look) =
             (self.soon(node, 1, 100), self.soon(node, 1, 1_500), self.soon(node, 1, 3_000));

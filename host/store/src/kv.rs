@@ -260,7 +260,9 @@ pub enum KvError {
         reason: String,
     },
     /// Another process has the datastore open.
-    #[error("{path} is in use by another process; a datastore belongs to one at a time: stop that node first")]
+    #[error(
+        "{path} is in use by another process; a datastore belongs to one at a time: stop that node first"
+    )]
     Locked {
         /// The directory.
         path: String,

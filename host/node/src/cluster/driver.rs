@@ -32,6 +32,8 @@ pub(super) struct Driver {
     replica: Replica,
     net: NetHandle,
     peers: Peers,
+    /// How many others are configured.
+    configured: usize,
     started: Instant,
     timer: Option<Millis>,
     effects: Vec<Effect>,
@@ -41,12 +43,19 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(cluster: Cluster, replica: Replica, net: NetHandle, peers: Peers) -> Self {
+    pub(super) fn new(
+        cluster: Cluster,
+        replica: Replica,
+        net: NetHandle,
+        peers: Peers,
+        configured: usize,
+    ) -> Self {
         Self {
             cluster,
             replica,
             net,
             peers,
+            configured,
             started: Instant::now(),
             timer: None,
             effects: Vec::new(),
@@ -65,7 +74,8 @@ impl Driver {
             self.step(Event::Unfinished { state }, &results);
         }
         if self.replica.is_unsettled() {
-            self.step(Event::Unsettled, &results);
+            let newcomer = self.replica.is_joining().then_some(self.configured);
+            self.step(Event::Unsettled { newcomer }, &results);
         }
         loop {
             self.tell_backlog(&results);

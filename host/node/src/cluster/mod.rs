@@ -56,7 +56,8 @@ impl ClusterHandle {
         let listen: Option<SocketAddr> = config.listen.value.map(Into::into);
         // Who is configured belongs to the cluster, heard of or not.
         let named: Vec<_> = others.peers.iter().filter_map(|peer| peer.node).collect();
-        open.replica.configure_members(&named, others.peers.len());
+        let configured = others.peers.len();
+        open.replica.configure_members(&named, configured);
         let (net, events) = Net::start(NetConfig {
             listen,
             peers: others.peers,
@@ -74,7 +75,7 @@ impl ClusterHandle {
         let cluster = Cluster::new(Config::default(), identity, rand::random());
         let peers = Peers::default();
         let (stop, stopped) = oneshot::channel();
-        let driver = Driver::new(cluster, open.replica, net, peers.clone());
+        let driver = Driver::new(cluster, open.replica, net, peers.clone(), configured);
         let task = tokio::spawn(driver.run(events, stopped));
         Ok(Self {
             address: ClusterAddress { listen, node: open.node },

@@ -31,7 +31,10 @@ impl Core {
 
     /// Lets readers of the log see what may leave.
     pub(super) fn expose(&self) {
-        self.log.expose(self.waits_for_sync());
+        // Behind a sync that failed there may be what was taken back, and is settled anew after a restart.
+        if self.waits_for_sync() || self.log.broken().is_none() {
+            self.log.expose(self.waits_for_sync());
+        }
     }
 
     /// Whether what is appended is committed by a sync.

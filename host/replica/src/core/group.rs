@@ -206,7 +206,9 @@ impl Core {
         if frames.is_empty() {
             return Ok(());
         }
-        self.log.append(frames, self.config.durability == Durability::None)?;
+        // Not by way of the buffer: what waits there stays there when it cannot be written, and would come into the log
+        // later, beside what is then settled anew.
+        self.log.append(frames, self.config.durability == Durability::None && !settles)?;
         if settles {
             self.log.sync_now()?;
         }

@@ -171,9 +171,27 @@ impl Core {
         self.meta.unsettled && (!self.members.is_alone() || !self.held.is_empty())
     }
 
-    /// Whether this node has yet to settle.
+    /// Whether this node has yet to settle, or, if it began empty, to catch up with somebody for the first time.
     pub fn is_unsettled(&self) -> bool {
-        self.meta.unsettled
+        self.meta.unsettled || self.meta.joining
+    }
+
+    /// Whether this datastore began empty and has not caught up with anybody yet.
+    pub fn is_joining(&self) -> bool {
+        self.meta.joining
+    }
+
+    /// Something comes from another node: what a newcomer writes is held back from now on. Until then it stands on
+    /// nothing that others could have removed.
+    pub(super) fn joins(&mut self) -> Result<(), CoreError> {
+        if !self.meta.joining || self.meta.unsettled {
+            return Ok(());
+        }
+        self.meta.unsettled = true;
+        self.meta.store(&*self.disk).map_err(|error| {
+            self.meta.unsettled = false;
+            CoreError::Log(error)
+        })
     }
 
     /// How many batches are held back.
@@ -260,14 +278,22 @@ impl Core {
 
     /// Nothing is held back any more, if so.
     pub(super) fn settled(&mut self) {
-        if !self.held.is_empty() || !self.meta.unsettled {
+        if !self.held.is_empty() || !self.is_unsettled() {
             return;
         }
-        self.meta.unsettled = false;
-        self.settled_at = self.log.end();
-        tracing::info!(
-            "the datastore has caught up with the cluster; what is written here is no longer held back"
-        );
+        // Were the power to take what it has caught up with, it would not be caught up any more.
+        if let Err(error) = self.log.sync_now() {
+            tracing::warn!(%error, "what the datastore has caught up with cannot be synced");
+            return;
+        }
+        if std::mem::take(&mut self.meta.unsettled) {
+            self.settled_at = self.log.end();
+            tracing::info!(
+                "the datastore has caught up with the cluster; what is written here is no longer held back"
+            );
+        }
+        self.meta.joining = false;
+        self.caught_up_with.clone_from(&self.tip.vector);
         if let Err(error) = self.meta.store(&*self.disk) {
             // Then the next start holds back again until it has caught up, which does no harm.
             tracing::warn!(%error, "that the datastore has caught up cannot be noted");

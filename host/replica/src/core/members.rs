@@ -27,19 +27,25 @@ impl Core {
     /// That all epochs are told matters: who learns from this message what a member has received must also learn which
     /// members were known here by then to have begun anew, because they may not have it any more.
     ///
-    /// As long as this node has not settled it says nothing of itself: it may lack what it has acknowledged before.
+    /// As long as this node has not settled after an old copy was put back it says nothing of itself: it may lack what
+    /// it has acknowledged before. A newcomer says what it has *last*: it is true, but who wants to catch up must know
+    /// that there may be removals of which it has never heard.
     pub fn acks(&mut self, max_bytes: usize) -> Vec<Ack> {
         /// What an entry of a vector takes at most, about.
         const ENTRY: usize = 64;
-        let unsettled = self.is_unsettled();
-        let own = self.told().cloned().filter(|_| !unsettled);
+        let joining = self.meta.joining;
+        let silent = self.meta.unsettled && !joining;
+        let caught_up_with = std::mem::take(&mut self.caught_up_with);
+        let own = self.told().filter(|told| !silent && told.covers_vector(&caught_up_with)).cloned();
+        self.caught_up_with = caught_up_with;
         let own = own.map(|vector| Ack { member: self.origin, vector });
         let others = self.members.acks();
         let size = |ack: &Ack| ack.vector.len() * ENTRY;
         let mut room =
             max_bytes.saturating_sub((others.len() + 1) * ENTRY).saturating_sub(own.as_ref().map_or(0, size));
         let mut acks = Vec::with_capacity(1 + others.len());
-        acks.extend(own);
+        let (first_of_all, last_of_all) = if joining { (None, own) } else { (own, None) };
+        acks.extend(first_of_all);
         let first = if others.is_empty() { 0 } else { self.ack_turn % others.len() };
         let mut full = false;
         for ack in others.iter().cycle().skip(first).take(others.len()) {
@@ -50,6 +56,7 @@ impl Core {
             room = left.unwrap_or(room);
             self.ack_turn = self.ack_turn.wrapping_add(usize::from(!full));
         }
+        acks.extend(last_of_all);
         acks
     }
 

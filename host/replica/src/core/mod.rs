@@ -128,6 +128,8 @@ pub struct Core {
     held: held::Held,
     /// The position behind the last batch that was settled: before it rows are ahead of the vector.
     settled_at: u64,
+    /// What was known when this node settled: it acknowledges nothing less.
+    caught_up_with: VersionVector,
     pending: pending::Pending,
     recent: recent::Recent,
     /// Origins under whose dots two different batches were seen: nothing more is taken from them.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use numax_crdt::VersionVector;
 use numax_store::{Disk, KvBackend};
 
 use super::{
@@ -98,8 +99,9 @@ impl Core {
         if let Some(reason) = new_epoch {
             tracing::warn!(reason, epoch = meta.epoch, "the datastore goes on in a new epoch");
         }
-        if new_epoch.is_some() {
-            // The new origin's first batch depends on everything that this datastore has.
+        if tip.vector.get(&origin) == 0 {
+            // A new origin's first batch depends on everything that this datastore has, also when the process ended
+            // between the beginning of the epoch and that batch.
             // (Or has begun to receive: the dependencies so far may go beyond the vector.)
             for (origin, seq) in tip.vector.iter() {
                 let known = tip.deps.entry(*origin).or_default();
@@ -145,6 +147,7 @@ impl Core {
             staging: Staging::default(),
             held,
             settled_at,
+            caught_up_with: VersionVector::new(),
             quarantined,
             duplicate_origin,
             remembered: true,

@@ -56,6 +56,7 @@ impl Core {
 
     /// Merges the next page, if all are here.
     pub(super) fn merge_next(&mut self, group: &mut Group, now_ms: u64) -> Result<Transferred, CoreError> {
+        self.joins()?;
         self.keep_place(group);
         if let Some((page, keys, last)) = self.tip.place.next_page(&self.shared, &self.staging)? {
             let gone: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();

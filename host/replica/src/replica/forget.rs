@@ -100,6 +100,11 @@ impl Replica {
         Ok(())
     }
 
+    /// See [`Core::is_joining`](crate::Core::is_joining).
+    pub fn is_joining(&self) -> bool {
+        self.inner.core().is_joining()
+    }
+
     /// See [`Core::is_unsettled`](crate::Core::is_unsettled).
     pub fn is_unsettled(&self) -> bool {
         self.inner.core().is_unsettled()
