@@ -8,7 +8,7 @@ use numax_cluster::{Cluster, Effect, Event, LinkId, Millis, Report};
 use numax_crdt::Dot;
 use numax_net::{NetEvents, NetHandle, SendError};
 use numax_replica::{Applied, Replica};
-use numax_runtime::{PeerState, PeerView};
+use numax_runtime::{PeerState, PeerView, Seldom};
 use numax_wire::{Message, WireError};
 use tokio::sync::broadcast::Receiver as Feed;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -40,6 +40,15 @@ pub(super) struct Driver {
     /// Links that did not take a frame, until the protocol was told.
     full: Vec<LinkId>,
     backlog_told: Instant,
+    said: Said,
+}
+
+/// What peers try again and again while its cause lasts.
+#[derive(Default)]
+struct Said {
+    duplicate: Seldom,
+    ingest: Seldom,
+    read: Seldom,
 }
 
 impl Driver {
@@ -61,6 +70,7 @@ impl Driver {
             effects: Vec::new(),
             full: Vec::new(),
             backlog_told: Instant::now(),
+            said: Said::default(),
         }
     }
 
@@ -231,7 +241,9 @@ impl Driver {
                 tracing::warn!(peer = %peer.short(), "refused by a peer; it says: {error}");
             }
             Report::DuplicateOrigin { origin } => {
-                tracing::error!(epoch = origin.epoch, "{}", WireError::DuplicateOrigin);
+                if let Some(times) = self.said.duplicate.due(Instant::now()) {
+                    tracing::error!(epoch = origin.epoch, times, "{}", WireError::DuplicateOrigin);
+                }
                 let replica = self.replica.clone();
                 tokio::task::spawn_blocking(move || replica.stop_for_duplicate());
             }
@@ -239,16 +251,21 @@ impl Driver {
                 tracing::warn!("this node is among its own peers; leave it out of --peer")
             }
             Report::IngestFailed { link, reason } => {
-                tracing::warn!(
-                    link = link.0,
-                    "a peer's batches could not be applied, they will be asked for again: {reason}"
-                );
+                if let Some(times) = self.said.ingest.due(Instant::now()) {
+                    tracing::warn!(
+                        link = link.0,
+                        times,
+                        "a peer's batches could not be applied, they will be asked for again: {reason}"
+                    );
+                }
             }
             Report::Rejected { link, batches } => {
                 tracing::warn!(link = link.0, batches, "batches of a peer were not taken");
             }
             Report::ReadFailed { link, reason } => {
-                tracing::warn!(link = link.0, "the log could not be read for a peer: {reason}");
+                if let Some(times) = self.said.read.due(Instant::now()) {
+                    tracing::warn!(link = link.0, times, "the log could not be read for a peer: {reason}");
+                }
             }
             Report::TransferBegins { link } => {
                 tracing::info!(

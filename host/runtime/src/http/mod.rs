@@ -11,7 +11,6 @@ mod reply;
 mod request;
 mod router;
 mod script;
-mod seldom;
 mod server;
 mod site;
 

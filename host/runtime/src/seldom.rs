@@ -8,11 +8,12 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Counts what happens, and says when it is time for a line.
 #[derive(Debug, Default)]
-pub(super) struct Seldom(Mutex<(u64, Option<Instant>)>);
+pub struct Seldom(Mutex<(u64, Option<Instant>)>);
 
 impl Seldom {
     /// It has happened. How often since the last line, if one is due now.
-    pub(super) fn due(&self, now: Instant) -> Option<u64> {
+    #[must_use]
+    pub fn due(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 += 1;
         if state.1.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
