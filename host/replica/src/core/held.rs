@@ -286,6 +286,8 @@ impl Core {
             tracing::warn!(%error, "what the datastore has caught up with cannot be synced");
             return;
         }
+        // No other sync has to come for what waited for one.
+        self.expose();
         if std::mem::take(&mut self.meta.unsettled) {
             self.settled_at = self.log.end();
             tracing::info!(
