@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use numax_crdt::VersionVector;
+use numax_crdt::{NodeId, Origin, VersionVector};
 use numax_store::{Disk, KvBackend};
 
 use super::{
@@ -22,6 +22,20 @@ use crate::{
 
 /// Rows after which a replay writes to the engine: a lost engine is rebuilt from the whole log in bounded memory.
 const REPLAY_ROWS: usize = 65_536;
+
+/// The file of a datastore that has none any more: somebody removed it, or it did not come along with a copy. Then this
+/// may be any old copy. None for a new datastore, which knows of no batch.
+fn lost(vector: &VersionVector, node: NodeId, facts: &HostFacts) -> Option<Meta> {
+    if vector.is_empty() {
+        return None;
+    }
+    tracing::warn!(
+        "meta.json is gone, with what it knew of the last stop; the datastore is taken for a copy that was put back"
+    );
+    let own = vector.iter().filter(|(origin, _)| origin.node == node);
+    let epoch = own.map(|(origin, _)| origin.epoch).max().unwrap_or(0);
+    Some(Meta::restored(Origin { node, epoch, nonce: 0 }, facts))
+}
 
 impl Core {
     /// Opens a datastore, or makes it: `disk` for the log and `meta.json`, `engine` for rows. `now_ms` is Unix time in
@@ -90,6 +104,7 @@ impl Core {
             }
             other => other,
         };
+        let previous = previous.or_else(|| lost(&tip.vector, config.node, facts));
         let (mut meta, new) =
             Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability, cut)?;
         meta.format = config.schemas.last();

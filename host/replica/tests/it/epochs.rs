@@ -2,7 +2,7 @@
 
 use numax_crdt::Origin;
 use numax_replica::{Durability, HostFacts, mark_restored};
-use numax_store::Survives;
+use numax_store::{Disk as _, Survives};
 
 use crate::common::{Node, config, key};
 
@@ -40,6 +40,20 @@ fn power_cuts_keep_the_origin_only_when_nothing_that_left_is_lost() {
         let node = node.crash(Survives::SyncedOnly).unwrap();
         assert_eq!(node.core.origin(), before, "an orderly stop keeps the origin under {durability:?}");
     }
+}
+
+#[test]
+fn a_datastore_that_has_lost_what_it_knew_of_itself_is_an_old_copy() {
+    let mut node = Node::new(1);
+    hit(&mut node);
+    node.core.close().unwrap();
+    let origin = node.core.origin();
+    node.disk.remove("meta.json").unwrap();
+    let mut node = node.crash(Survives::Everything).unwrap();
+    assert_eq!((node.core.origin().node, node.core.origin().epoch), (origin.node, origin.epoch + 1));
+    assert!(node.core.is_unsettled() && !node.core.is_joining());
+    hit(&mut node);
+    assert_eq!(node.counter("hits"), 2);
 }
 
 #[test]
