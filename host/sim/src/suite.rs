@@ -81,7 +81,7 @@ pub const PLANTED: [PlantedBug; 19] = [
     planted("epoch-at-each-start", Bug::Core(Planted::EpochAtEachStart), Scenario::Crash, 40),
     planted("twin-writes", Bug::Core(Planted::TwinWrites), Scenario::Twins, 10),
     planted("no-anti-entropy", Bug::NoAntiEntropy, Scenario::Mix, 20),
-    planted("same-nonce", Bug::SameNonce, Scenario::Restore, 40),
+    planted("same-nonce", Bug::SameNonce, Scenario::Restore, 120),
     planted("any-clock", Bug::AnyClock, Scenario::Clock, 20),
 ];
 
