@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use numax_policy::PolicyError;
@@ -34,6 +35,11 @@ enum Message {
 impl Failure {
     pub(crate) fn new(code: u8, message: impl fmt::Display) -> Self {
         Self { code, message: Message::Text(message.to_string()) }
+    }
+
+    /// Where a datastore was named or taken by default, there is none.
+    pub(crate) fn no_datastore(path: &Path) -> Self {
+        Self::failed(format!("{} holds no datastore; name one with --data", path.display()))
     }
 
     pub(crate) fn failed(message: impl fmt::Display) -> Self {

@@ -16,7 +16,7 @@ const EVERY: u64 = 1_000_000;
 pub(crate) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     let dir = &args.datastore_path;
     let failed = |error| match error {
-        OpenError::NoDatastore { .. } => Failure::failed(format!("{error}; name one with --data")),
+        OpenError::NoDatastore { .. } => Failure::no_datastore(dir),
         // It names the directory itself.
         OpenError::Locked { .. } => Failure::failed(error),
         error => Failure::failed(format!("{}: {error}", dir.display())),

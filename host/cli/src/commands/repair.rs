@@ -15,7 +15,7 @@ pub(crate) fn run(args: &RepairArgs) -> Result<(), Failure> {
     let dir = &args.datastore_path;
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", dir.display()));
     if !dir.join("meta.json").exists() && !dir.join("log").exists() {
-        return Err(Failure::failed(format!("{} holds no datastore; name one with --data", dir.display())));
+        return Err(Failure::no_datastore(dir));
     }
     let node = NodeKey::load_or_create(dir).map_err(|error| failed(&error))?.id();
     let mut config = ReplicaConfig::new(dir, node);

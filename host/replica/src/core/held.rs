@@ -6,6 +6,9 @@
 //! stamped before its removal. So a node in that state *holds back* what it writes. The batches have their dots, are
 //! in the log and in the rows, and readers here see them; but they are not in the vector, and nobody else gets them.
 //!
+//! A *newcomer*, whose datastore began empty, does the same from when the first batch or page of another node is merged:
+//! others may have forgotten removals without waiting for it.
+//!
 //! Once the node has caught up with a member (the protocol knows when; see `numax_cluster`), it *settles*: each batch
 //! is written anew under the same dot, now saying what means the same whatever one has forgotten
 //! ([`OpApplier::settled`](numax_crdt::OpApplier::settled)), and the rows are changed to that. From then on they are

@@ -84,7 +84,7 @@ fn create(place: &Place) -> Result<(), Failure> {
     let datastore = &config.datastore.value;
     let known = datastore.is_dir().then(|| FsDisk::open(datastore).map(|disk| owner(&disk)));
     if !matches!(known, Some(Ok(Ok(Some(_))))) {
-        return Err(no_datastore(datastore));
+        return Err(Failure::no_datastore(datastore));
     }
     let repository = config.snapshots().map_err(failed)?;
     let node = NodeKey::load_or_create(datastore).map_err(Failure::failed)?.id();
@@ -104,10 +104,6 @@ fn create(place: &Place) -> Result<(), Failure> {
     closed.map_err(Failure::failed)?;
     told(&made, place.json);
     Ok(())
-}
-
-fn no_datastore(dir: &Path) -> Failure {
-    Failure::failed(format!("{} holds no datastore; name one with --data", dir.display()))
 }
 
 /// Prints a snapshot that was made.
@@ -144,7 +140,7 @@ fn list(place: &Place, verify: bool) -> Result<(), Failure> {
     // The folder of a datastore that is not there has a mistyped name; any other may be about to be made.
     let datastore = &config.datastore.value;
     if !datastore.is_dir() && Path::new(&repository.to_string()).starts_with(datastore) {
-        return Err(no_datastore(datastore));
+        return Err(Failure::no_datastore(datastore));
     }
     let mut wrong = false;
     let mut values = Vec::new();

@@ -17,8 +17,8 @@ use crate::exit::Failure;
 
 fn open(args: &LookArgs) -> Result<Store, Failure> {
     Store::open(&args.datastore_path, args.scratch.scratch.as_deref()).map_err(|error| match error {
-        ToolError::Rest(numax_replica::at_rest::RestError::NoDatastore { path }) => {
-            Failure::failed(format!("{path} holds no datastore; name one with --data"))
+        ToolError::Rest(numax_replica::at_rest::RestError::NoDatastore { .. }) => {
+            Failure::no_datastore(&args.datastore_path)
         }
         other => failure(other),
     })
