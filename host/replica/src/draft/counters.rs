@@ -5,11 +5,11 @@ use numax_crdt::{
     family::{g_counter, pn_counter},
 };
 
-use super::{Cost, Draft, allowed, both};
+use super::{Cost, Draft, allowed, both, named};
 use crate::error::DraftError;
 
-fn overflow() -> DraftError {
-    DraftError::Invalid("the counter would overflow".to_string())
+fn overflow(key: &Key) -> DraftError {
+    DraftError::Invalid(format!("the counter {} would overflow", named(key)))
 }
 
 impl Draft {
@@ -26,8 +26,8 @@ impl Draft {
             both(g_counter::total(rows, &origin), g_counter::sum(rows))
         })?;
         let old = self.g_counters.get(key).copied();
-        let new = old.unwrap_or(0).checked_add(by).ok_or_else(overflow)?;
-        total.checked_add(new).ok_or_else(overflow)?;
+        let new = old.unwrap_or(0).checked_add(by).ok_or_else(|| overflow(key))?;
+        total.checked_add(new).ok_or_else(|| overflow(key))?;
         if new == 0 {
             return Ok(());
         }
@@ -72,10 +72,10 @@ impl Draft {
         })?;
         let old = self.pn_counters.get(key).copied();
         let (old_up, old_down) = old.unwrap_or((0, 0));
-        let new_up = old_up.checked_add(up).ok_or_else(overflow)?;
-        let new_down = old_down.checked_add(down).ok_or_else(overflow)?;
-        totals.0.checked_add(new_up).ok_or_else(overflow)?;
-        totals.1.checked_add(new_down).ok_or_else(overflow)?;
+        let new_up = old_up.checked_add(up).ok_or_else(|| overflow(key))?;
+        let new_down = old_down.checked_add(down).ok_or_else(|| overflow(key))?;
+        totals.0.checked_add(new_up).ok_or_else(|| overflow(key))?;
+        totals.1.checked_add(new_down).ok_or_else(|| overflow(key))?;
         if (new_up, new_down) == (0, 0) {
             return Ok(());
         }

@@ -244,6 +244,16 @@ fn allowed(key: &[u8]) -> Result<(), DraftError> {
     Ok(())
 }
 
+/// A key as an error names it: quoted, and cut if it is long.
+fn named(key: &Key) -> String {
+    const CHARS: usize = 80;
+    let text = String::from_utf8_lossy(key.as_bytes());
+    match text.char_indices().nth(CHARS) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
 /// `Ok` when `bytes` is within a limit.
 fn within(what: &'static str, bytes: &[u8], limit: usize) -> Result<(), DraftError> {
     if bytes.len() > limit {

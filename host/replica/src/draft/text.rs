@@ -11,7 +11,7 @@ use numax_crdt::{
     text::{Document, EditError, State, client_id, read_state_vector, write_state_vector},
 };
 
-use super::{Cost, Draft, allowed};
+use super::{Cost, Draft, allowed, named};
 use crate::{
     error::DraftError,
     texts::{Acquired, Hold, Open, Permit},
@@ -177,16 +177,24 @@ impl Draft {
             // The bound is generous: count what is really there.
             let exact = self.text_written(key)?;
             new = Cost::text(key.as_bytes(), exact.saturating_add(bytes));
-            let stored = self.text_held(key)?.0.stored.saturating_add(new.bytes() as u64);
-            if new.bytes() > MAX_TEXT_UPDATE {
+            let edits = new.bytes();
+            if edits > MAX_TEXT_UPDATE {
                 return Err(DraftError::Invalid(format!(
-                    "the edits of a text in one turn take more than {MAX_TEXT_UPDATE} bytes"
+                    "the edits of the text {} in one turn take {edits} bytes with {EDIT} for each edit, the limit is \
+                     {MAX_TEXT_UPDATE}; write the rest in another turn",
+                    named(key)
                 )));
             }
-            if grows && stored > MAX_TEXT as u64 {
-                return Err(DraftError::Invalid(format!(
-                    "text too large: it takes {stored} bytes with its history, the limit is {MAX_TEXT}"
-                )));
+            let rows = self.text_held(key)?.0.stored.saturating_add(edits as u64);
+            if grows && rows > MAX_TEXT as u64 {
+                let stored = self.text_stored(key)?.saturating_add(bytes);
+                if stored > MAX_TEXT {
+                    return Err(DraftError::Invalid(format!(
+                        "text too large: {} would take {stored} bytes with its history, the limit is {MAX_TEXT}; remove \
+                         what is not needed, or go on under a new key",
+                        named(key)
+                    )));
+                }
             }
             self.usage.replace(cost, new)?;
         }
@@ -210,6 +218,18 @@ impl Draft {
         match self.texts.get_mut(key) {
             Some(HeldText { open: Some(open), broken, .. }) => match open.document.written() {
                 Ok(written) => Ok(written.write_update().len()),
+                Err(error) => Err(refused(error, broken)),
+            },
+            _ => Ok(0),
+        }
+    }
+
+    /// The bytes that a text takes when all of its updates are folded in, those of the turn too. Its rows may take more: what
+    /// was removed since they were last folded is still in them. Puts the whole text together.
+    fn text_stored(&mut self, key: &Key) -> Result<usize, DraftError> {
+        match self.texts.get_mut(key) {
+            Some(HeldText { open: Some(open), broken, .. }) => match open.document.state() {
+                Ok(state) => Ok(state.store().len()),
                 Err(error) => Err(refused(error, broken)),
             },
             _ => Ok(0),

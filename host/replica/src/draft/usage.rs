@@ -102,10 +102,18 @@ impl Usage {
             dots: self.0.dots.saturating_sub(old.dots),
         }
         .plus(new);
+        let limits = [
+            (sum.ops, MAX_BATCH_OPS, "operations"),
+            (sum.bytes, MAX_BATCH_BYTES, "bytes"),
+            (sum.dots, MAX_BATCH_DOTS, "additions that its removals take back"),
+        ];
         // What shrinks a batch is always allowed.
-        let within = sum.ops <= MAX_BATCH_OPS && sum.bytes <= MAX_BATCH_BYTES && sum.dots <= MAX_BATCH_DOTS;
-        if !within && new != Cost::default() {
-            return Err(DraftError::Invalid("batch too large".to_string()));
+        if let Some((size, limit, what)) = limits.into_iter().find(|(size, limit, _)| size > limit)
+            && new != Cost::default()
+        {
+            return Err(DraftError::Invalid(format!(
+                "batch too large: with this call the turn has {size} {what}, the limit is {limit}; write the rest in another turn"
+            )));
         }
         self.0 = sum;
         Ok(())

@@ -318,8 +318,41 @@ fn limits_refuse_the_call_and_leave_the_text_as_it_was() {
         draft.text_insert(&key(&format!("{n}")), 0, &chunk).unwrap();
     }
     draft.register_set(&key("r"), Bytes::from(vec![0; limits::MAX_VALUE - 1000])).unwrap();
-    assert_eq!(invalid(draft.text_insert(&key("3"), 0, &chunk)), "batch too large");
+    let refused = invalid(draft.text_insert(&key("3"), 0, &chunk));
+    assert!(
+        refused.starts_with("batch too large: ") && refused.contains("the limit is 4194304"),
+        "{refused}"
+    );
     assert_eq!(draft.text_read(&key("3")).unwrap(), "");
+}
+
+#[test]
+fn a_full_text_that_is_made_smaller_takes_insertions_at_once() {
+    let mut node = Node::new(1);
+    let chunk = "x".repeat(limits::MAX_TEXT_UPDATE - 500);
+    let full = |draft: &mut Draft| {
+        let refused = invalid(draft.text_insert(&key("t"), 0, &"y".repeat(2000)));
+        assert!(refused.contains("text too large: \"t\" would take 20"), "{refused}");
+    };
+    node.commit(|draft| draft.text_insert(&key("t"), 0, &chunk).unwrap());
+    node.commit(|draft| draft.text_insert(&key("t"), 0, &chunk).unwrap());
+    full(&mut node.draft());
+    // What was removed counts no more, in the same turn and in later ones.
+    node.commit(|draft| {
+        draft.text_remove(&key("t"), 0, 5000).unwrap();
+        draft.text_insert(&key("t"), 0, &"y".repeat(2000)).unwrap();
+    });
+    node.commit(|draft| draft.text_insert(&key("t"), 0, &"y".repeat(2000)).unwrap());
+    full(&mut node.draft());
+    let rest = chunk.len() as u32;
+    node.commit(|draft| draft.text_remove(&key("t"), 0, rest).unwrap());
+    node.commit(|draft| draft.text_clear(&key("t")).unwrap());
+    assert_eq!(read(&node, "t"), "");
+    for _ in 0..2 {
+        node.commit(|draft| draft.text_insert(&key("t"), 0, &chunk).unwrap());
+    }
+    assert_eq!(read(&node, "t").len(), 2 * chunk.len());
+    full(&mut node.draft());
 }
 
 #[test]

@@ -267,23 +267,26 @@ async fn the_limits_of_texts_are_answers() {
     let server = families(&node, "texts-limits").await;
     let long = |bytes: usize| "x".repeat(bytes);
     let chunk = json!({"error": "invalid", "why": "chunk too large: 1048577, the limit is 1048576"});
-    let turn =
-        json!({"error": "invalid", "why": "the edits of a text in one turn take more than 1048576 bytes"});
     told!(&server, ["text", "t", "insert", 0, (long(MIB + 1))] => chunk);
     // One chunk may fill a turn's update nearly; a second one of the same turn does not fit any more.
-    told!(&server,
-        ["text", "t", "insert", 0, (long(MIB - 200))] => "ok",
-        ["text", "t", "insert", 0, (long(200))] => turn,
-        ["text", "t", "size"] => (MIB - 200),
-    );
+    let insert = |bytes: usize| json!(["text", "t", "insert", 0, long(bytes)]);
+    let turn = tell(&server, json!([insert(MIB - 200), insert(200), ["text", "t", "size"]])).await;
+    let why = turn[1]["why"].as_str().unwrap();
+    assert!(why.starts_with("the edits of the text \"t\" in one turn take 1048"), "{why}");
+    assert!(why.ends_with("the limit is 1048576; write the rest in another turn"), "{why}");
+    assert_eq!((&turn[0], &turn[1]["error"], &turn[2]), (&json!("ok"), &json!("invalid"), &json!(MIB - 200)));
     told!(&server, ["text", "t", "insert", 0, (long(MIB - 200))] => "ok");
     let full = tell(&server, json!([["text", "t", "insert", 0, long(1000)]])).await;
     assert_eq!(full[0]["error"], "invalid");
     let why = full[0]["why"].as_str().unwrap();
-    assert!(why.starts_with("text too large: it takes") && why.contains("the limit is 2097152"), "{why}");
+    assert!(
+        why.starts_with("text too large: \"t\" would take") && why.contains("the limit is 2097152"),
+        "{why}"
+    );
     // A full text can still be made smaller, and grows again then.
     told!(&server, ["text", "t", "remove", 0, (MIB - 200)] => "ok");
-    told!(&server, ["text", "t", "size"] => (MIB - 200));
+    told!(&server, ["text", "t", "insert", 0, (long(MIB - 300))] => "ok");
+    told!(&server, ["text", "t", "size"] => (2 * MIB - 500));
 }
 
 #[tokio::test]
