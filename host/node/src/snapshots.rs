@@ -21,6 +21,8 @@ pub(crate) struct Snapshots {
     repository: Repository,
     keep: usize,
     cluster: Option<String>,
+    /// Held while one is made: two wishes at once are done one after the other.
+    turn: tokio::sync::Mutex<()>,
     /// The task that makes them at an interval.
     task: std::sync::OnceLock<tokio::task::AbortHandle>,
 }
@@ -83,6 +85,7 @@ impl Snapshots {
             repository: config.snapshots()?,
             keep: config.snapshot_keep.value.max(1),
             cluster: cluster_of(config),
+            turn: tokio::sync::Mutex::default(),
             task: std::sync::OnceLock::new(),
         });
         if let Some(interval) = config.snapshot_interval.value {
@@ -110,8 +113,9 @@ impl Snapshots {
         }
     }
 
-    /// Makes one now.
+    /// Makes one, when the one that is being made is done.
     pub(crate) async fn create(&self) -> Result<Manifest, NodeError> {
+        let _turn = self.turn.lock().await;
         let replica = self.datastore.open().await?.replica.clone();
         let repository = self.repository.clone();
         let options = CreateOptions { cluster: self.cluster.clone(), ..CreateOptions::default() };

@@ -187,14 +187,14 @@ pub trait KvBackend: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum KvError {
     /// The disk is full. Passes by itself once there is space.
-    #[error("no space left on the disk while {what}; free some space, and the node goes on by itself")]
+    #[error("no space left on the disk while {what}; free some space: a node that runs goes on by itself")]
     NoSpace {
         /// What was being done, with the path.
         what: String,
     },
     /// The disk is nearly full: nothing more is written, so that what is there stays readable. Passes by itself once
     /// there is space.
-    #[error("{low}; free some space in {path}, and the node goes on by itself")]
+    #[error("{low}; free some space on the disk of {path}: a node that runs goes on by itself")]
     Low {
         /// How much there is.
         low: Low,

@@ -6,7 +6,7 @@
 //! formats for people, and tests of the tools link no WebAssembly.
 //!
 //! - [`escape`], [`names`]: how bytes, origins and batches are written and read;
-//! - [`store`]: a datastore, opened without changing it;
+//! - [`store`]: a datastore, opened without changing it; [`scratch`]: where its rows are copied to for that;
 //! - [`value`], [`keys`], [`inspect`]: what is in it;
 //! - [`diff`]: the first difference of two, and which batch explains it;
 //! - [`log`]: a log as lines of JSON, there and back;
@@ -23,6 +23,7 @@ pub mod keys;
 pub mod log;
 pub mod names;
 pub mod replay;
+pub mod scratch;
 pub mod store;
 pub mod value;
 

@@ -7,9 +7,8 @@ use std::{
 
 use numax_crdt::{Key, Kind, limits::MAX_KEY};
 use numax_replica::at_rest::AtRest;
-use tempfile::TempDir;
 
-use crate::{ToolError, escape};
+use crate::{ToolError, escape, scratch::Scratch};
 
 /// A stopped datastore with the scratch directory that its rows were copied into.
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub struct Store {
     rest: AtRest,
     path: String,
     /// Removed behind the rest.
-    _scratch: TempDir,
+    _scratch: Scratch,
 }
 
 impl Store {
@@ -28,9 +27,8 @@ impl Store {
     /// When there is no datastore, a running node has it, or it cannot be read.
     pub fn open(dir: &Path, scratch: Option<&Path>) -> Result<Self, ToolError> {
         let within: PathBuf = scratch.map_or_else(std::env::temp_dir, Path::to_path_buf);
-        let made = tempfile::Builder::new().prefix("numax-look-").tempdir_in(&within);
-        let made =
-            made.map_err(ToolError::io(format!("making a scratch directory in {}", within.display())))?;
+        let made = Scratch::make(&within)
+            .map_err(ToolError::io(format!("making a scratch directory in {}", within.display())))?;
         let rest = AtRest::open(dir, made.path())?;
         Ok(Self { rest, path: dir.display().to_string(), _scratch: made })
     }

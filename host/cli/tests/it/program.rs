@@ -104,6 +104,14 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
+    /// Waits until something is on stdout, and takes a little of it.
+    pub fn out(&mut self) -> Vec<u8> {
+        let mut some = vec![0; 16];
+        let read = std::io::Read::read(self.child.stdout.as_mut().unwrap(), &mut some).unwrap();
+        some.truncate(read);
+        some
+    }
+
     /// Waits for the end.
     pub fn end(&mut self) -> Ended {
         let status = self.child.wait().unwrap();

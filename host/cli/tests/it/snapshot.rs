@@ -32,7 +32,8 @@ fn a_stopped_datastore_is_saved_put_back_and_carried_to_another_node() {
     run(at, &["snapshot", "export", id, "x.numaxpak", "--data", "data"]).expect(0, &[]);
     run(at, &["snapshot", "export", id, "x.numaxpak", "--data", "data"]).expect(1, &["exists already"]);
     let import = ["snapshot", "import", "x.numaxpak", "--data", "other", "--storage", "redb"];
-    let imported = run(at, &import).expect(0, &["numax snapshot restore"]).out;
+    let next = format!("numax snapshot restore {id} --data other\n");
+    let imported = run(at, &import).expect(0, &[&next]).out;
     assert_eq!(imported.trim(), id);
     let other = run(at, &["snapshot", "restore", id, "--data", "other", "--json"]).expect(0, &[]).out;
     assert_ne!(json(&other)["node"], made["node"], "the identity is the new datastore's own");
@@ -41,6 +42,11 @@ fn a_stopped_datastore_is_saved_put_back_and_carried_to_another_node() {
     // Straight from the other's folder, too.
     let path = format!("data/snapshots/{id}");
     run(at, &["snapshot", "restore", &path, "--data", "third"]).expect(0, &["of another node"]);
+    for there in ["data/snapshots/latest", &path[..path.len() - 4]] {
+        run(at, &["snapshot", "restore", there, "--data", "third"]).expect(0, &["of another node"]);
+    }
+    let missing = ["snapshot", "restore", "data/nothing/latest", "--data", "third"];
+    run(at, &missing).expect(1, &["there is no snapshot latest in data/nothing"]);
 
     run(at, &["snapshot", "restore", "2019", "--data", "data"]).expect(1, &["numax snapshot list"]);
     run(at, &["snapshot", "import", "x.numaxpak", "--storage", "postgres"]).expect(2, &["sled, redb, fjall"]);
@@ -73,12 +79,18 @@ fn a_running_node_makes_snapshots_when_asked_and_by_itself() {
     run(at, &["snapshot", "create", "--data", "data"]).expect(1, &["in use by another process"]);
     node.signal("USR1");
     let line = node.line("snapshot 2");
+    // Also while one is being made by itself: nothing is refused.
+    for _ in 0..20 {
+        node.signal("USR1");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     let id = line.rsplit(' ').next().unwrap();
     let listed = run(at, &["snapshot", "list", "--snapshots", "kept", "--json"]).expect(0, &[]).out;
     assert!(listed.contains(id), "{listed}");
     node.line("an old snapshot was removed");
     node.signal("TERM");
-    assert_eq!(node.end().code, Some(0));
+    let ended = node.end();
+    assert!(ended.code == Some(0) && !ended.err.contains("no snapshot was made"), "{}", ended.err);
     let listed = json(&run(at, &["snapshot", "list", "--snapshots", "kept", "--json"]).expect(0, &[]).out);
-    assert!((2..=3).contains(&listed.as_array().unwrap().len()), "{listed}");
+    assert!(listed.as_array().unwrap().len() >= 2, "{listed}");
 }

@@ -186,3 +186,36 @@ fn a_node_that_is_behind_is_called_so() {
         assert!(found.contains(words), "{words:?} is not in:\n{found}");
     }
 }
+
+#[test]
+fn a_tool_that_is_interrupted_leaves_no_copy_of_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // More names than a pipe takes, so that it waits for whoever reads them.
+    let keys: Vec<String> =
+        (0..2000).map(|n| format!(r#"{{"kind":"gcounter","key":"{n:0>100}","total":1}}"#)).collect();
+    let head = r#"{"numax_log":1,"complete":true}"#;
+    let batch = format!(r#"{{"end":1,"dot":"{ADA}#1","hlc":"1700000000001.0","ops":[{}]}}"#, keys.join(","));
+    fs::write(folder.join("log.jsonl"), format!("{head}\n{batch}")).unwrap();
+    run(folder, &["replay", "log.jsonl", "a"]).expect(0, &[]);
+    let scratch = folder.join("scratch");
+    fs::create_dir(&scratch).unwrap();
+    let copies = || fs::read_dir(&scratch).unwrap().count();
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let mut keys = Running::start(folder, "keys", &["keys", "--data", "a", "--scratch", "scratch"]);
+        // It prints when the rows are copied.
+        keys.out();
+        assert_eq!(copies(), 1, "{signal}");
+        keys.signal(signal);
+        assert_eq!(keys.end().code, Some(code), "{signal}");
+        assert_eq!(copies(), 0, "{signal}");
+    }
+    // One that is killed leaves it to the next.
+    let mut killed = Running::start(folder, "keys", &["keys", "--data", "a", "--scratch", "scratch"]);
+    killed.out();
+    killed.signal("KILL");
+    killed.end();
+    assert_eq!(copies(), 1);
+    let next = run(folder, &["keys", "--data", "a", "--scratch", "scratch"]).expect(0, &[]);
+    assert_eq!((next.out.lines().count(), copies()), (2000, 0));
+}

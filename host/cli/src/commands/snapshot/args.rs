@@ -38,6 +38,24 @@ impl Place {
             .filter_map(|(key, value)| Some((key.flag, vec![value.clone()?])))
             .collect()
     }
+
+    /// The same flags once more, for a command that is to mean the same place, each with a space before it.
+    pub(crate) fn repeated(&self) -> String {
+        let config = self.config.as_ref().map(|path| path.display().to_string());
+        [("--data", &self.datastore_path), ("--snapshots", &self.snapshot_dir), ("--config", &config)]
+            .into_iter()
+            .filter_map(|(flag, value)| Some(format!(" {flag} {}", quoted(value.as_ref()?))))
+            .collect()
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,10 +89,10 @@ pub(crate) enum SnapshotCommand {
     #[command(after_help = "Examples:\n  \
         numax snapshot restore latest --data ./data\n  \
         numax snapshot restore 20261122T2205 --data ./data      the beginning of an id is enough\n  \
-        numax snapshot restore ./peer/snapshots/ID --data ./new      a new node joins from a peer's snapshot\n  \
+        numax snapshot restore ./peer/snapshots/latest --data ./new      a new node joins from a peer's snapshot\n  \
         numax snapshot restore s3://backups/node-1/latest --data ./new      the same from a bucket")]
     Restore {
-        /// Id or its beginning, `latest`, or the folder or s3:// URL of one snapshot
+        /// Id or its beginning, or `latest`; behind a folder or an s3:// URL the one there
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
@@ -89,7 +107,7 @@ pub(crate) enum SnapshotCommand {
     /// Writes a snapshot into one file, for another machine or engine
     #[command(after_help = "Example:\n  numax snapshot export latest backup.numaxpak --data ./data")]
     Export {
-        /// Id or its beginning, or `latest`
+        /// Id or its beginning, or `latest`; behind a folder or an s3:// URL the one there
         #[arg(value_name = "ID")]
         id: String,
         /// The file; there must be none of this name

@@ -72,9 +72,14 @@ fn find(config: &NodeConfig, id: &str) -> Result<Snapshot, Failure> {
         return config.snapshots_at(&location).and_then(|there| there.find(&id)).map_err(failed);
     }
     let path = Path::new(id);
-    let snapshot = match path.join("manifest.json").is_file() {
-        true => Snapshot::open(path),
-        false => config.snapshots().and_then(|there| there.find(id)),
+    if path.join("manifest.json").is_file() {
+        return Snapshot::open(path).map_err(failed);
+    }
+    // No id has a slash: it is a folder, and behind it what is meant there.
+    let named = id.contains('/').then(|| Location::from(path).split()).flatten();
+    let snapshot = match named {
+        Some((folder, id)) => config.snapshots_at(&folder).and_then(|there| there.find(&id)),
+        None => config.snapshots().and_then(|there| there.find(id)),
     };
     snapshot.map_err(failed)
 }
@@ -239,7 +244,7 @@ fn import(file: &Path, place: &Place, storage: Option<&str>) -> Result<(), Failu
     drop(meter);
     told(&made, place.json);
     if !place.json {
-        eprintln!("next:  numax snapshot restore {}", made.manifest().id);
+        eprintln!("next:  numax snapshot restore {}{}", made.manifest().id, place.repeated());
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use numax_tools::store::{Store, kinds};
 
 use super::args::DiffArgs;
 use super::failure;
+use super::interrupt::clean_up_on_signals;
 use crate::commands::{print, print_json};
 use crate::exit::{FAILED, Failure, USAGE};
 use crate::progress::Steps;
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
 fn compare(args: &DiffArgs) -> Result<bool, Failure> {
     let prefix = unescape(&args.prefix).map_err(|error| Failure::usage(format!("--prefix: {error}")))?;
     let options = Options { all: args.all, kinds: kinds(args.kind.as_deref()).map_err(failure)?, prefix };
+    clean_up_on_signals();
     let open = |dir| Store::open(dir, args.scratch.scratch.as_deref()).map_err(failure);
     let (a, b) = (open(&args.a)?, open(&args.b)?);
     let mut steps = Steps::new();

@@ -12,10 +12,12 @@ use serde_json::{Value as Json, json};
 
 use super::args::{GetArgs, InspectArgs, KeysArgs, LookArgs};
 use super::failure;
+use super::interrupt::clean_up_on_signals;
 use crate::commands::{print, print_json};
 use crate::exit::Failure;
 
 fn open(args: &LookArgs) -> Result<Store, Failure> {
+    clean_up_on_signals();
     Store::open(&args.datastore_path, args.scratch.scratch.as_deref()).map_err(|error| match error {
         ToolError::Rest(numax_replica::at_rest::RestError::NoDatastore { .. }) => {
             Failure::no_datastore(&args.datastore_path)

@@ -3,6 +3,7 @@
 
 pub(crate) mod args;
 mod diff;
+mod interrupt;
 mod log;
 mod look;
 mod replay;
