@@ -33,7 +33,14 @@ func Resume(kind numax.Kind, prefix string, position uint64) (*Feed, error) {
 }
 
 func open(kind numax.Kind, prefix string, since types.Option[uint64]) (*Feed, error) {
-	r, err := call.Value(raw.FeedOpen(call.Kind(kind), prefix, since))
+	family, err := call.KindOrAny(kind)
+	if err == nil {
+		err = call.Text("a prefix", prefix)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := call.Value(raw.FeedOpen(family, prefix, since))
 	if err != nil {
 		return nil, err
 	}

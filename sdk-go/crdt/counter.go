@@ -10,6 +10,9 @@ type GCounter struct{ raw *raw.GCounter }
 
 // OpenGCounter opens the counter of this key.
 func OpenGCounter(key string) (*GCounter, error) {
+	if err := call.Text("a key", key); err != nil {
+		return nil, err
+	}
 	r, err := call.Value(raw.GCounterOpen(key))
 	if err != nil {
 		return nil, err
@@ -31,6 +34,9 @@ type PnCounter struct{ raw *raw.PnCounter }
 
 // OpenPnCounter opens the counter of this key.
 func OpenPnCounter(key string) (*PnCounter, error) {
+	if err := call.Text("a key", key); err != nil {
+		return nil, err
+	}
 	r, err := call.Value(raw.PnCounterOpen(key))
 	if err != nil {
 		return nil, err

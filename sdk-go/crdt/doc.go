@@ -21,8 +21,15 @@ import (
 
 // Keys are the keys of one family that begin with prefix and that this module may read, in byte order.
 func Keys(kind numax.Kind, prefix string) iter.Seq2[string, error] {
+	family, err := call.Kind(kind)
+	if err == nil {
+		err = call.Text("a prefix", prefix)
+	}
+	if err != nil {
+		return call.Failed[string](err)
+	}
 	return call.Pages(func(after types.Option[string], limit uint32) ([]string, types.Option[string], error) {
-		page, err := call.Value(raw.Keys(raw.CrdtKind(kind), prefix, after, limit))
+		page, err := call.Value(raw.Keys(family, prefix, after, limit))
 		return page.Keys, page.Next, err
 	})
 }

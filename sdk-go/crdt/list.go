@@ -20,6 +20,9 @@ type Element struct {
 
 // OpenRga opens the list of this key.
 func OpenRga(key string) (*Rga, error) {
+	if err := call.Text("a key", key); err != nil {
+		return nil, err
+	}
 	r, err := call.Value(raw.RgaOpen(key))
 	if err != nil {
 		return nil, err
@@ -35,6 +38,9 @@ func (l *Rga) InsertFirst(value []byte) (string, error) {
 // InsertAfter inserts a value right behind the element with this id and gives the new element's id. numax.ErrNotFound
 // when there is no such element any more.
 func (l *Rga) InsertAfter(id string, value []byte) (string, error) {
+	if err := call.Text("an id", id); err != nil {
+		return "", err
+	}
 	return call.Value(l.raw.Insert(types.Some(id), value))
 }
 
@@ -42,10 +48,20 @@ func (l *Rga) InsertAfter(id string, value []byte) (string, error) {
 func (l *Rga) Push(value []byte) (string, error) { return call.Value(l.raw.Push(value)) }
 
 // Get is the value of an element, and whether there is one with this id.
-func (l *Rga) Get(id string) (value []byte, ok bool, err error) { return call.Maybe(l.raw.Get(id)) }
+func (l *Rga) Get(id string) (value []byte, ok bool, err error) {
+	if err := call.Text("an id", id); err != nil {
+		return nil, false, err
+	}
+	return call.Maybe(l.raw.Get(id))
+}
 
 // Remove removes an element. numax.ErrNotFound when there is no such element any more.
-func (l *Rga) Remove(id string) error { return call.Done(l.raw.Remove(id)) }
+func (l *Rga) Remove(id string) error {
+	if err := call.Text("an id", id); err != nil {
+		return err
+	}
+	return call.Done(l.raw.Remove(id))
+}
 
 // Entries are the elements in the order of the list. They are fetched as one goes: what changes behind the element
 // reached is not seen, what changes after it is.

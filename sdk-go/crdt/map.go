@@ -19,6 +19,9 @@ type Field struct {
 
 // OpenLwwMap opens the map of this key.
 func OpenLwwMap(key string) (*LwwMap, error) {
+	if err := call.Text("a key", key); err != nil {
+		return nil, err
+	}
 	r, err := call.Value(raw.LwwMapOpen(key))
 	if err != nil {
 		return nil, err
@@ -27,18 +30,36 @@ func OpenLwwMap(key string) (*LwwMap, error) {
 }
 
 // Set writes a field; its name has at most 8 KiB, its value 1 MiB.
-func (m *LwwMap) Set(field string, value []byte) error { return call.Done(m.raw.Set(field, value)) }
+func (m *LwwMap) Set(field string, value []byte) error {
+	if err := call.Text("a field", field); err != nil {
+		return err
+	}
+	return call.Done(m.raw.Set(field, value))
+}
 
 // Get is a field's value, and whether there is one.
 func (m *LwwMap) Get(field string) (value []byte, ok bool, err error) {
+	if err := call.Text("a field", field); err != nil {
+		return nil, false, err
+	}
 	return call.Maybe(m.raw.Get(field))
 }
 
 // Contains says whether the field has a value.
-func (m *LwwMap) Contains(field string) (bool, error) { return call.Value(m.raw.Contains(field)) }
+func (m *LwwMap) Contains(field string) (bool, error) {
+	if err := call.Text("a field", field); err != nil {
+		return false, err
+	}
+	return call.Value(m.raw.Contains(field))
+}
 
 // Remove removes a field; nothing happens when there is none.
-func (m *LwwMap) Remove(field string) error { return call.Done(m.raw.Remove(field)) }
+func (m *LwwMap) Remove(field string) error {
+	if err := call.Text("a field", field); err != nil {
+		return err
+	}
+	return call.Done(m.raw.Remove(field))
+}
 
 // Entries are the fields with their values, in byte order of the names. They are fetched as one goes: what changes
 // behind the field reached is not seen, what changes after it is.

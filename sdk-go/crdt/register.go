@@ -11,6 +11,9 @@ type LwwRegister struct{ raw *raw.LwwRegister }
 
 // OpenLwwRegister opens the register of this key.
 func OpenLwwRegister(key string) (*LwwRegister, error) {
+	if err := call.Text("a key", key); err != nil {
+		return nil, err
+	}
 	r, err := call.Value(raw.LwwRegisterOpen(key))
 	if err != nil {
 		return nil, err

@@ -13,6 +13,9 @@ type OrSet struct{ raw *raw.OrSet }
 
 // OpenOrSet opens the set of this key.
 func OpenOrSet(key string) (*OrSet, error) {
+	if err := call.Text("a key", key); err != nil {
+		return nil, err
+	}
 	r, err := call.Value(raw.OrSetOpen(key))
 	if err != nil {
 		return nil, err

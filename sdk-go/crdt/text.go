@@ -13,6 +13,9 @@ type Text struct{ raw *raw.Text }
 
 // OpenText opens the text of this key.
 func OpenText(key string) (*Text, error) {
+	if err := call.Text("a key", key); err != nil {
+		return nil, err
+	}
 	r, err := call.Value(raw.TextOpen(key))
 	if err != nil {
 		return nil, err
@@ -32,7 +35,12 @@ func Units(s string) uint32 {
 }
 
 // Insert inserts a chunk before the unit at index.
-func (t *Text) Insert(index uint32, chunk string) error { return call.Done(t.raw.Insert(index, chunk)) }
+func (t *Text) Insert(index uint32, chunk string) error {
+	if err := call.Text("a chunk", chunk); err != nil {
+		return err
+	}
+	return call.Done(t.raw.Insert(index, chunk))
+}
 
 // Remove removes n units from index on.
 func (t *Text) Remove(index, n uint32) error { return call.Done(t.raw.Remove(index, n)) }

@@ -23,19 +23,43 @@ const (
 // Every calls the tick handler with this name every period (from one millisecond to seven weeks), counted from the end
 // of the last call.
 func Every(name string, period time.Duration) error {
-	ms := min(max(period.Milliseconds(), 0), math.MaxUint32)
+	if err := call.Text("the name of a timer", name); err != nil {
+		return err
+	}
+	ms := period.Milliseconds()
+	if ms < 1 || ms > math.MaxUint32 {
+		return call.Invalid("the period is %v; it must be between 1 and 2^32-1 milliseconds (49 days)", period)
+	}
 	return call.Done(raw.Every(name, uint32(ms)))
 }
 
 // Cron calls the tick handler with this name by a five-field cron expression, in UTC.
 func Cron(name, expression string, scope Scope) error {
+	if err := call.Texts("the name of a timer", name, "a cron expression", expression); err != nil {
+		return err
+	}
+	if scope > OncePerCluster {
+		return call.Invalid("the scope must be events.EveryNode or events.OncePerCluster, not %d", scope)
+	}
 	return call.Done(raw.Cron(name, expression, raw.Scope(scope)))
 }
 
 // Watch calls the change handler for keys that begin with prefix, of one family or of all (numax.AnyKind).
 func Watch(kind numax.Kind, prefix string) error {
-	return call.Done(raw.Watch(call.Kind(kind), prefix))
+	family, err := call.KindOrAny(kind)
+	if err == nil {
+		err = call.Text("a prefix", prefix)
+	}
+	if err != nil {
+		return err
+	}
+	return call.Done(raw.Watch(family, prefix))
 }
 
 // Subscribe calls the message handler for a topic; * stands for one segment, a last > for the rest.
-func Subscribe(topic string) error { return call.Done(raw.Subscribe(topic)) }
+func Subscribe(topic string) error {
+	if err := call.Text("a topic", topic); err != nil {
+		return err
+	}
+	return call.Done(raw.Subscribe(topic))
+}

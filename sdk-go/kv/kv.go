@@ -17,22 +17,50 @@ type Entry struct {
 }
 
 // Get is the value of a key, and whether there is one.
-func Get(key string) (value []byte, ok bool, err error) { return call.Maybe(raw.Get(key)) }
+func Get(key string) (value []byte, ok bool, err error) {
+	if err := call.Text("a key", key); err != nil {
+		return nil, false, err
+	}
+	return call.Maybe(raw.Get(key))
+}
 
 // Set writes a value of at most 1 MiB under a key of at most 8 KiB.
-func Set(key string, value []byte) error { return call.Done(raw.Set(key, value)) }
+func Set(key string, value []byte) error {
+	if err := call.Text("a key", key); err != nil {
+		return err
+	}
+	return call.Done(raw.Set(key, value))
+}
 
 // Delete removes a key; nothing happens when there is none.
-func Delete(key string) error { return call.Done(raw.Delete(key)) }
+func Delete(key string) error {
+	if err := call.Text("a key", key); err != nil {
+		return err
+	}
+	return call.Done(raw.Delete(key))
+}
 
 // DeletePrefix removes every key that begins with prefix and says how many there were.
-func DeletePrefix(prefix string) (uint64, error) { return call.Value(raw.DeletePrefix(prefix)) }
+func DeletePrefix(prefix string) (uint64, error) {
+	if err := call.Text("a prefix", prefix); err != nil {
+		return 0, err
+	}
+	return call.Value(raw.DeletePrefix(prefix))
+}
 
 // Exists says whether a key has a value.
-func Exists(key string) (bool, error) { return call.Value(raw.Exists(key)) }
+func Exists(key string) (bool, error) {
+	if err := call.Text("a key", key); err != nil {
+		return false, err
+	}
+	return call.Value(raw.Exists(key))
+}
 
 // Scan walks over the entries whose keys begin with prefix, in byte order.
 func Scan(prefix string) iter.Seq2[Entry, error] {
+	if err := call.Text("a prefix", prefix); err != nil {
+		return call.Failed[Entry](err)
+	}
 	return call.Pages(func(after types.Option[string], limit uint32) ([]Entry, types.Option[string], error) {
 		page, err := call.Value(raw.Scan(prefix, after, limit))
 		entries := make([]Entry, len(page.Entries))

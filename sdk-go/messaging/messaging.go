@@ -8,4 +8,9 @@ import (
 )
 
 // Publish sends a message to every module that has subscribed to topic. What this turn has written is committed first.
-func Publish(topic string, payload []byte) error { return call.Done(raw.Publish(topic, payload)) }
+func Publish(topic string, payload []byte) error {
+	if err := call.Text("a topic", topic); err != nil {
+		return err
+	}
+	return call.Done(raw.Publish(topic, payload))
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"unicode/utf8"
 
 	"numax.dev/sdk/internal/bind/wasi_http_types"
 	"numax.dev/sdk/internal/bind/wasi_io_poll"
@@ -24,7 +25,8 @@ func (o *outgoing) head(status int, header http.Header) {
 	fields := wasi_http_types.MakeFields()
 	for name, values := range header {
 		for _, value := range values {
-			if r := fields.Append(name, []byte(value)); r.IsErr() {
+			// A name that is not UTF-8 would trap at the border.
+			if !utf8.ValidString(name) || fields.Append(name, []byte(value)).IsErr() {
 				fmt.Fprintf(os.Stderr, "http: the header %q was left out: the host does not accept it\n", name)
 			}
 		}

@@ -38,14 +38,6 @@ func Maybe[T any](r types.Result[types.Option[T], numax_runtime_common.Error]) (
 	return o.SomeOr(none), o.IsSome(), nil
 }
 
-// Kind is a family for a call that takes one or all of them.
-func Kind(k numax.Kind) types.Option[numax_runtime_common.CrdtKind] {
-	if k == numax.AnyKind {
-		return types.None[numax_runtime_common.CrdtKind]()
-	}
-	return types.Some(numax_runtime_common.CrdtKind(k))
-}
-
 // Changes are changes as the SDK shows them.
 func Changes(raw []numax_runtime_common.Change) []numax.Change {
 	changes := make([]numax.Change, len(raw))

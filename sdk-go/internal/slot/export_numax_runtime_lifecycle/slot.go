@@ -1,7 +1,11 @@
 // Package export_numax_runtime_lifecycle is where the generated export finds the guest's functions.
 package export_numax_runtime_lifecycle
 
-import "numax.dev/sdk/internal/wit/types"
+import (
+	"strings"
+
+	"numax.dev/sdk/internal/wit/types"
+)
 
 // OnInit and OnShutdown are the guest's functions, if it has registered them.
 var (
@@ -13,7 +17,8 @@ var (
 func Init() types.Result[types.Unit, string] {
 	if OnInit != nil {
 		if err := OnInit(); err != nil {
-			return types.Err[types.Unit, string](err.Error())
+			// What is not UTF-8 would trap at the border, and the operator would see that instead.
+			return types.Err[types.Unit, string](strings.ToValidUTF8(err.Error(), "\ufffd"))
 		}
 	}
 	return types.Ok[types.Unit, string](types.Unit{})
