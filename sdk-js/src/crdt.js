@@ -4,9 +4,7 @@ import { GCounter, LwwMap, LwwRegister, OrSet, PnCounter, Rga, Text, keys as hos
 import { call } from './errors.js';
 import { on } from './handles.js';
 import { PAGE, walk } from './pages.js';
-import { bytes, safe, string, text, u32, u64 } from './values.js';
-
-const KINDS = ['g-counter', 'pn-counter', 'lww-register', 'lww-map', 'or-set', 'rga', 'text'];
+import { bytes, family, safe, string, text, u32, u64 } from './values.js';
 
 class Value {
   #key;
@@ -177,7 +175,7 @@ class ReplicatedList extends Value {
 
 class ReplicatedText extends Value {
   insert(index, chunk) {
-    const [i, c] = [u32(index, 'the index'), string(chunk, 'the text')];
+    const [i, c] = [u32(index, 'the index'), string(chunk, 'a chunk')];
     on(Text, 't', this.key, (h) => h.insert(i, c));
   }
   delete(index, length) {
@@ -218,7 +216,7 @@ export const list = (key) => new ReplicatedList(key);
 export const sharedText = (key) => new ReplicatedText(key);
 
 export function keys(kind, prefix = '') {
-  if (!KINDS.includes(kind)) throw new TypeError(`the kind must be one of ${KINDS.join(', ')}, not ${String(kind)}`);
-  const p = string(prefix, 'the prefix');
+  family(kind);
+  const p = string(prefix, 'a prefix');
   return walk((after) => call(() => hostKeys(kind, p, after, PAGE)), 'keys');
 }

@@ -2,7 +2,7 @@
 
 const CODES = new Set(['denied', 'invalid', 'not-found', 'quota', 'unavailable']);
 
-/** The host refused a call. `code` says why, `detail` what the host says about it. */
+/** A call was refused, by the host or before it got there. `code` says why, `detail` tells more. */
 export class NumaxError extends Error {
   constructor(code, detail) {
     super(detail ? `${code}: ${detail}` : code);

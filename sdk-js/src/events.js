@@ -2,7 +2,7 @@
 
 import * as host from 'numax:runtime/events@0.2.0';
 import { call } from './errors.js';
-import { string, u32 } from './values.js';
+import { family, string, u32 } from './values.js';
 
 export function every(name, milliseconds) {
   const n = string(name, 'the name of a timer');
@@ -20,6 +20,7 @@ export function cron(name, expression, { where = 'every-node' } = {}) {
 }
 
 export function watch(prefix, { kind } = {}) {
-  const p = string(prefix, 'the prefix');
+  const p = string(prefix, 'a prefix');
+  if (kind !== undefined) family(kind);
   call(() => host.watch(kind, p));
 }

@@ -25,7 +25,7 @@ export const kv = Object.freeze({
     call(() => host.delete(name));
   },
   deletePrefix(prefix) {
-    const p = string(prefix, 'the prefix');
+    const p = string(prefix, 'a prefix');
     return safe(call(() => host.deletePrefix(p)), 'the number of deleted keys');
   },
   has(k) {
@@ -33,7 +33,7 @@ export const kv = Object.freeze({
     return call(() => host.exists(name));
   },
   scan(prefix = '') {
-    const p = string(prefix, 'the prefix');
+    const p = string(prefix, 'a prefix');
     return walk((after) => call(() => host.scan(p, after, PAGE)), 'entries');
   },
 });

@@ -5,6 +5,8 @@ import { handles } from './fakes/host.mjs';
 const nx = await import('../src/index.js');
 const { MAX_HANDLES } = await import('../src/handles.js');
 
+const invalid = (e) => e instanceof nx.NumaxError && e.code === 'invalid';
+
 test('counters count in numbers and in BigInts', () => {
   const c = nx.counter('c');
   c.increment();
@@ -22,11 +24,47 @@ test('counters count in numbers and in BigInts', () => {
 
 test('a bad argument never reaches the host', () => {
   const before = handles.opened;
-  assert.throws(() => nx.counter('never').increment(-1), RangeError);
+  assert.throws(() => nx.counter('never').increment(-1), invalid);
   assert.throws(() => nx.set('never').add(5), TypeError);
   assert.throws(() => nx.map('never').set(1, 'x'), TypeError);
   assert.throws(() => nx.counter(7), TypeError);
   assert.throws(() => nx.keys('counter'), /g-counter/);
+  assert.throws(() => nx.watch('k', { kind: 'counter' }), /g-counter/);
+  const half = '\ud83d';
+  const halves = [
+    () => nx.counter(half),
+    () => nx.keys('rga', half),
+    () => nx.kv.get(half),
+    () => nx.kv.getText(half),
+    () => nx.kv.set(half, 'x'),
+    () => nx.kv.set('k', half),
+    () => nx.kv.delete(half),
+    () => nx.kv.deletePrefix(half),
+    () => nx.kv.has(half),
+    () => nx.kv.scan(half),
+    () => nx.every(half, 1),
+    () => nx.cron(half, '* * * * *'),
+    () => nx.cron('c', half),
+    () => nx.watch(half),
+  ];
+  const methods = [
+    [nx.pnCounter, []],
+    [nx.register, [(r) => r.set(half), (r) => r.compareAndSet(half, 'x'), (r) => r.compareAndSet(undefined, half)]],
+    [nx.map, [(m) => m.get(half), (m) => m.getText(half), (m) => m.set(half, 'x'), (m) => m.set('f', half)]],
+    [nx.map, [(m) => m.has(half), (m) => m.delete(half)]],
+    [nx.set, [(s) => s.add(half), (s) => s.delete(half), (s) => s.has(half)]],
+    [nx.list, [(l) => l.get(half), (l) => l.getText(half), (l) => l.push(half), (l) => l.delete(half)]],
+    [nx.list, [(l) => l.insert(half), (l) => l.insert('x', half)]],
+    [nx.sharedText, [(t) => t.insert(0, half), (t) => t.diff(half), (t) => t.applyUpdate(half)]],
+  ];
+  for (const [make, calls] of methods) halves.push(() => make(half), ...calls.map((call) => () => call(make('never'))));
+  for (const call of halves) assert.throws(call, (e) => invalid(e) && /Unicode text/.test(e.detail), String(call));
+  for (const index of [2 ** 31, 2 ** 31 + 1, 4292870144, 2 ** 32 - 1]) {
+    assert.throws(() => nx.sharedText('never').insert(index, 'x'), invalid);
+    assert.throws(() => nx.sharedText('never').delete(index, 1), invalid);
+    assert.throws(() => nx.sharedText('never').delete(0, index), invalid);
+    assert.throws(() => nx.every('sweep', index), invalid);
+  }
   assert.equal(handles.opened, before);
 });
 
@@ -92,10 +130,10 @@ test('texts', () => {
   assert.deepEqual([...t.diff(seen)], [100]);
   t.applyUpdate(new Uint8Array([101]));
   assert.equal(new TextDecoder().decode(t.diff()), '😀bcde');
-  assert.throws(() => t.insert(99, 'x'), (e) => e instanceof nx.NumaxError && e.code === 'invalid');
-  assert.throws(() => t.insert(-1, 'x'), RangeError);
+  assert.throws(() => t.insert(99, 'x'), invalid);
+  assert.throws(() => t.insert(-1, 'x'), invalid);
   assert.throws(() => t.insert(0, 5), TypeError);
-  assert.throws(() => t.delete(0, 1.5), RangeError);
+  assert.throws(() => t.delete(0, 1.5), invalid);
   assert.throws(() => t.diff(null), TypeError);
   t.clear();
   assert.equal(t.length, 0);
@@ -132,7 +170,7 @@ test('the store of this node', () => {
 
 test('events and the cluster', () => {
   nx.every('sweep', 1000);
-  assert.throws(() => nx.every('sweep', 2 ** 32), RangeError);
+  assert.throws(() => nx.every('sweep', 2 ** 32), invalid);
   assert.throws(() => nx.cron('c', '* * * * *', { where: 'somewhere' }), TypeError);
   assert.equal(nx.peers()[0].rttMicros, 7);
   assert.equal(nx.moduleInfo.id, 'visits');

@@ -139,7 +139,7 @@ fn errors_and_families_are_those_of_the_wit() {
     let kinds = cases("crdt-kind");
     let listed =
         |quote: char| kinds.iter().map(|k| format!("{quote}{k}{quote}")).collect::<Vec<_>>().join(", ");
-    assert!(source("sdk-js/src/crdt.js").contains(&listed('\'')));
+    assert!(source("sdk-js/src/values.js").contains(&listed('\'')));
     assert!(source("sdk-python/numax/_kinds.py").contains(&listed('"')));
     let types = source("sdk-js/src/index.d.ts");
     for (name, in_types) in [("crdt-kind", "export type Kind = "), ("op-kind", "  op: ")] {
