@@ -1,5 +1,7 @@
 """Checks and conversions before a value crosses into the host. They are needed, not a courtesy: at the border a negative
-number, one above 64 bits or a value of a wrong type does not raise, it ends the instance."""
+number, one above 64 bits, half of a surrogate pair or a value of a wrong type does not raise, it ends the instance. A wrong
+type is a `TypeError`, as everywhere in Python; a value out of range is what it is when the host finds it, `Invalid`, so a
+handler need not care who found it."""
 
 from __future__ import annotations
 
@@ -34,14 +36,22 @@ def text(value: str, what: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a str, not {type(value).__name__}")
     if not value.isascii():
-        value.encode()  # raises UnicodeEncodeError, which is a ValueError
+        _encode(value, what)
     return str(value)
+
+
+def _encode(value: str, what: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        half = f"its character {error.start} (U+{ord(value[error.start]):04X}) is half of a surrogate pair"
+    raise Invalid(f"{what} must be Unicode text; {half}")
 
 
 def data(value: Data, what: str) -> bytes:
     """Bytes as they are, or a text in UTF-8."""
     if isinstance(value, str):
-        return value.encode()
+        return _encode(value, what)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     raise TypeError(f"{what} must be bytes or str, not {type(value).__name__}")

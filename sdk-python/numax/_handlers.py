@@ -37,7 +37,9 @@ class Lifecycle:
             module.init()
         except Exception as error:
             traceback.print_exc()
-            raise Err(f"{type(error).__name__}: {error}") from None
+            # Half of a surrogate pair would end the instance at the border, and hide why.
+            said = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
+            raise Err(said) from None
 
     def shutdown(self) -> None:
         """Called last."""

@@ -228,7 +228,7 @@ class Text(_Value):
 
     def insert(self, index: int, chunk: str) -> None:
         """Inserts before the unit at `index`."""
-        self._do("insert", u32(index, "the index"), text(chunk, "the text"))
+        self._do("insert", u32(index, "the index"), text(chunk, "a chunk"))
 
     def remove(self, index: int, length: int) -> None:
         """Removes `length` units from `index` on."""
@@ -263,7 +263,7 @@ class Text(_Value):
 
 def keys(kind: Kind, prefix: str = "") -> Iterator[str]:
     """The keys of one family below `prefix` that this module may read, in byte order."""
-    host_kind, prefix = to_host(kind), text(prefix, "the prefix")
+    host_kind, prefix = to_host(kind), text(prefix, "a prefix")
     return pages(lambda after: call(_crdt.keys, host_kind, prefix, after, PAGE), "keys")
 
 

@@ -26,4 +26,4 @@ def cron(name: str, expression: str, where: Literal["every-node", "once-per-clus
 
 def watch(prefix: str, kind: Kind | None = None) -> None:
     """Calls `on_change` for keys with this prefix, of one family (`"g-counter"`, …) or of all."""
-    call(_events.watch, None if kind is None else to_host(kind), text(prefix, "the prefix"))
+    call(_events.watch, None if kind is None else to_host(kind), text(prefix, "a prefix"))

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from componentize_py_types import Err, Ok
 from wit_world.imports import http_types as _types
 
+from numax._check import text
 from numax.errors import Denied, NumaxError
 
 _READ = 65536
@@ -133,6 +134,8 @@ def serve(handler: Callable[[Request], Any], incoming: Any, out: Any) -> None:
     try:
         response = respond(handler, _to_request(incoming, chunks))
         try:
+            if isinstance(response.body, str):
+                response.body = response.body.encode()  # here, as what has no UTF-8 can still be answered with 500
             outgoing = _to_outgoing(response)
         except Exception:
             traceback.print_exc()
@@ -173,7 +176,7 @@ def _to_request(incoming: Any, chunks: Iterator[bytes]) -> Request:
 
 
 def _to_outgoing(response: Response) -> Any:
-    head = [(name.lower(), str(value).encode("latin-1")) for name, value in response.headers.items()]
+    head = [(text(name, "the name of a header").lower(), str(value).encode("latin-1")) for name, value in response.headers.items()]
     try:
         fields = _types.Fields.from_list(head)
     except Err as error:

@@ -41,11 +41,11 @@ class Kv:
 
     def delete_prefix(self, prefix: str) -> int:
         """Deletes all keys with this prefix and says how many there were."""
-        return int(call(_kv.delete_prefix, text(prefix, "the prefix")))
+        return int(call(_kv.delete_prefix, text(prefix, "a prefix")))
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """All entries with this prefix, in byte order of their keys."""
-        prefix = text(prefix, "the prefix")
+        prefix = text(prefix, "a prefix")
         return pages(lambda after: call(_kv.scan, prefix, after, PAGE), "entries")
 
 

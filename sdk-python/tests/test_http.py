@@ -107,6 +107,16 @@ class Responses(unittest.TestCase):
         self.assertEqual(Sent.status, 500)
         self.assertIn("(forbidden): connection", said)
 
+    def test_an_answer_that_is_no_unicode_text_is_a_500(self) -> None:
+        def refused(_: Request) -> str:
+            raise Invalid("\ud800")
+
+        wrong = (lambda r: "x\ud800", lambda r: Response("x", headers={"x-\ud800": "1"}), refused)
+        for handler in wrong:
+            said = answer(handler)
+            self.assertEqual((Sent.status, Sent.body, Sent.finished), (500, b"internal error\n", True))
+            self.assertIn("surrogate", said)
+
     def test_an_answer_that_breaks_off_is_not_finished(self) -> None:
         def body() -> Iterator[bytes]:
             yield b"begun"
@@ -150,6 +160,15 @@ class Handlers(unittest.TestCase):
             with self.assertRaises(fake_host.Err) as run:
                 _handlers.Run().run()
         self.assertEqual((init.exception.value, run.exception.value), ("OSError: no disk", None))
+
+    def test_what_init_says_crosses_the_border(self) -> None:
+        def fail() -> None:
+            raise OSError("no \ud800")
+
+        _handlers.module = types.SimpleNamespace(init=fail)
+        with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(fake_host.Err) as init:
+            _handlers.Lifecycle().init()
+        self.assertEqual(init.exception.value.encode(), b"OSError: no \\ud800")
 
     def test_what_is_not_defined_is_not_called(self) -> None:
         _handlers.Lifecycle().shutdown()

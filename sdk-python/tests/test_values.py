@@ -1,4 +1,5 @@
 import unittest
+from collections.abc import Callable
 
 from . import fake_host
 from numax import (
@@ -30,12 +31,38 @@ class Checks(unittest.TestCase):
             Map("never")[b"f"] = "x"  # type: ignore[index]
         with self.assertRaises(TypeError):
             Counter(7)  # type: ignore[arg-type]
-        with self.assertRaises(UnicodeEncodeError):
-            Set("never").add("\ud800")
-        with self.assertRaises(UnicodeEncodeError):
-            Counter("\ud800")
         with self.assertRaises(ValueError):
             keys("counter")  # type: ignore[arg-type]
+        self.assertEqual(fake_host.Handles.opened, before)
+
+    def test_halves_of_surrogate_pairs_never_reach_the_host(self) -> None:
+        before, half = fake_host.Handles.opened, "\U0001f600\ud83d"
+        calls: list[Callable[[], object]] = [
+            lambda: Counter(half), lambda: PnCounter(half), lambda: Register(half), lambda: Map(half), lambda: Set(half),
+            lambda: List(half), lambda: Text(half), lambda: keys("rga", half),
+            lambda: Register("never").set(half), lambda: Register("never").compare_and_set(half, "x"),
+            lambda: Register("never").compare_and_set(None, half),
+            lambda: Map("never").get(half), lambda: Map("never").get_text(half), lambda: Map("never")[half],
+            lambda: Map("never").__setitem__(half, "x"), lambda: Map("never").__setitem__("f", half),
+            lambda: Map("never").__delitem__(half), lambda: half in Map("never"),
+            lambda: Set("never").add(half), lambda: Set("never").discard(half), lambda: half in Set("never"),
+            lambda: List("never").append(half), lambda: List("never").insert(half), lambda: List("never").insert("x", half),
+            lambda: List("never").get(half), lambda: List("never").get_text(half), lambda: List("never").remove(half),
+            lambda: Text("never").insert(0, half), lambda: Text("never").diff(half), lambda: Text("never").apply_update(half),
+            lambda: kv.get(half), lambda: kv.get_text(half), lambda: kv[half], lambda: half in kv,
+            lambda: kv.__setitem__(half, "x"), lambda: kv.__setitem__("k", half), lambda: kv.__delitem__(half),
+            lambda: kv.delete_prefix(half), lambda: kv.scan(half),
+            lambda: every(half, 1), lambda: cron(half, "* * * * *"), lambda: cron("c", half), lambda: watch(half),
+        ]
+        for number, wrong in enumerate(calls):
+            with self.subTest(number), self.assertRaises(Invalid) as caught:
+                wrong()
+            self.assertRegex(
+                caught.exception.detail,
+                r"^(an?|the) [a-z ]+ must be Unicode text; its character 1 \(U\+D83D\) is half of a surrogate pair$",
+            )
+            self.assertIsInstance(caught.exception, ValueError)
+            self.assertIsNone(caught.exception.__context__)
         self.assertEqual(fake_host.Handles.opened, before)
 
     def test_periods_fit_32_bits(self) -> None:
