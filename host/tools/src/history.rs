@@ -18,14 +18,33 @@ const MAX_BATCHES: usize = 64;
 pub(crate) struct ValueHistory {
     /// The latest batches that wrote each row, by time.
     pub(crate) rows: BTreeMap<RowName, BTreeMap<(Hlc, Dot), Vec<Op>>>,
-    /// What the operations lead to; none when they cannot be applied, or the log is not all that there was.
-    expected: Option<MemoryRows>,
+    /// What the operations lead to.
+    pub(crate) own: Lead,
+    /// What those lead to that the other datastore knows, too: what its rows should be.
+    pub(crate) other: Lead,
 }
 
-impl ValueHistory {
-    /// The rows that the log leads to, as replicas are compared by, by their names; none when the log cannot tell.
-    pub(crate) fn expected(&self, kind: Kind) -> Option<BTreeMap<RowName, Bytes>> {
-        let (rows, family) = (self.expected.as_ref()?, applier(kind)?);
+/// The rows of a value that operations lead to; none when they cannot be applied, or are not all that there was.
+#[derive(Debug, Default)]
+pub(crate) struct Lead(Option<MemoryRows>);
+
+impl Lead {
+    /// Nothing yet, from the beginning.
+    pub(crate) fn begin() -> Self {
+        Self(Some(MemoryRows::default()))
+    }
+
+    pub(crate) fn apply(&mut self, dot: Dot, op: &Op) {
+        if let (Some(rows), Some(family)) = (&mut self.0, applier(op.body.kind()))
+            && family.apply(rows, dot, &op.body).is_err()
+        {
+            self.0 = None;
+        }
+    }
+
+    /// The rows, as replicas are compared by, by their names.
+    pub(crate) fn rows(&self, kind: Kind) -> Option<BTreeMap<RowName, Bytes>> {
+        let (rows, family) = (self.0.as_ref()?, applier(kind)?);
         let mut out = BTreeMap::new();
         for (sub, row) in &rows.rows {
             if let Some((_, shown)) = family.compared(rows, sub, row).ok()? {
@@ -35,25 +54,29 @@ impl ValueHistory {
         Some(out)
     }
 
-    /// The heads that sums and counts are read from, as the log leads to them.
-    pub(crate) fn expected_head(&self, kind: Kind) -> Option<Option<numax_crdt::RowContent>> {
-        let (rows, family) = (self.expected.as_ref()?, applier(kind)?);
+    /// The head that sums and counts are read from.
+    pub(crate) fn head(&self, kind: Kind) -> Option<Option<numax_crdt::RowContent>> {
+        let (rows, family) = (self.0.as_ref()?, applier(kind)?);
         let Some(head) = rows.rows.get(numax_crdt::family::HEAD) else { return Some(None) };
         Some(Some(family.describe(rows, numax_crdt::family::HEAD, head).ok()?.content))
     }
 }
 
-/// Reads the whole log for some values.
+/// Reads the whole log for some values, with another datastore in mind that knows what `other` says.
 pub(crate) fn read(
     store: &Store,
     wanted: &BTreeSet<ValueName>,
+    other: &VersionVector,
 ) -> Result<BTreeMap<ValueName, ValueHistory>, ToolError> {
     let whole = store.log().is_complete() && !store.had_transfer();
+    let lead = |all: bool| if all { Lead::begin() } else { Lead::default() };
+    // What the other knows, and everything before it.
+    let both = whole && store.vector().covers_vector(other);
     let mut out: BTreeMap<ValueName, ValueHistory> = wanted
         .iter()
         .map(|name| {
-            let expected = whole.then(MemoryRows::default);
-            (name.clone(), ValueHistory { rows: BTreeMap::new(), expected })
+            let history = ValueHistory { rows: BTreeMap::new(), own: lead(whole), other: lead(both) };
+            (name.clone(), history)
         })
         .collect();
     if wanted.is_empty() {
@@ -66,7 +89,7 @@ pub(crate) fn read(
         let batch = Batch::decode(bytes)?;
         for op in &batch.ops {
             if let Some(value) = out.get_mut(&(op.body.kind(), op.key.clone())) {
-                value.take(&batch, op);
+                value.take(&batch, op, other);
             }
         }
         Ok(true)
@@ -75,16 +98,15 @@ pub(crate) fn read(
 }
 
 impl ValueHistory {
-    fn take(&mut self, batch: &Batch, op: &Op) {
+    fn take(&mut self, batch: &Batch, op: &Op, other: &VersionVector) {
         let batches = self.rows.entry(row_of(batch, op)).or_default();
         batches.entry((batch.hlc, batch.dot())).or_default().push(op.clone());
         if batches.len() > MAX_BATCHES {
             batches.pop_first();
         }
-        if let (Some(rows), Some(family)) = (&mut self.expected, applier(op.body.kind()))
-            && family.apply(rows, batch.dot(), &op.body).is_err()
-        {
-            self.expected = None;
+        self.own.apply(batch.dot(), op);
+        if other.covers(batch.dot()) {
+            self.other.apply(batch.dot(), op);
         }
     }
 

@@ -48,6 +48,7 @@ fn a_datastore_of_a_newer_program_is_refused_and_the_program_is_named() {
         &["run", "--listen", "127.0.0.1:0", "--data", "data"][..],
         &["migrate", "--data", "data"],
         &["repair", "--data", "data"],
+        &["snapshot", "create", "--data", "data"],
     ] {
         run(folder.path(), command).expect(1, &["schema 7", "numax 9.1.0", "start it with that program"]);
     }

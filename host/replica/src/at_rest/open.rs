@@ -152,6 +152,12 @@ impl AtRest {
         self.core.had_transfer()
     }
 
+    /// Whether rows may show what the vector does not have: a transfer of state is under way or brought more than it
+    /// claims, or this node holds back what it wrote.
+    pub fn is_ahead(&self) -> bool {
+        self.core.rows_are_ahead()
+    }
+
     /// Its log.
     pub fn log(&self) -> &LogAtRest {
         &self.log

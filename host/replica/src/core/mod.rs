@@ -302,6 +302,12 @@ impl Core {
         self.tip.place.floor > Hlc::ZERO
     }
 
+    /// Whether rows may show what the vector does not have: batches that are held back, or state that was merged and brought
+    /// more than it claims.
+    pub(crate) fn rows_are_ahead(&self) -> bool {
+        !self.held.is_empty() || !self.tip.vector.covers_vector(&self.tip.place.ahead)
+    }
+
     /// Starts a new segment of the log, so that all before it may go. Nothing may wait to be committed.
     pub(crate) fn begin_segment(&mut self) -> Result<(), LogError> {
         self.log.begin_segment(&self.tip.vector)

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use numax_crdt::{Dot, Hlc, Op, RowContent, RowName};
+use numax_crdt::{Dot, Hlc, Op, RowFacts};
 
-use super::{Difference, rows};
+use super::{
+    Difference,
+    fit::{Fit, fit},
+};
 use crate::{
     ToolError,
     history::{ValueHistory, lacking},
@@ -13,17 +16,6 @@ use crate::{
 
 /// Batches that wrote a row: when, and what each did to it.
 pub type Batches = BTreeMap<(Hlc, Dot), Vec<Op>>;
-
-/// Whether a side's row is what its own log leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fit {
-    /// It is.
-    Fits,
-    /// It is not: the rows are wrong, not the log.
-    Differs,
-    /// The log does not reach back, or state was transferred: it cannot tell.
-    Unknown,
-}
 
 /// Why a row differs.
 #[derive(Debug, Clone)]
@@ -57,7 +49,7 @@ pub enum Verdict {
     TwoBatches,
     /// Both know the same and each fits its log: the family does not merge alike in every order.
     Merge,
-    /// Both know the same, and the logs do not reach back far enough to say who is right.
+    /// Both know the same, and what is left of the logs does not say who is right.
     Unknown,
 }
 
@@ -85,11 +77,11 @@ pub(super) fn find(
 ) -> Result<Cause, ToolError> {
     let (in_a, in_b) = (log_a.batches(&difference.row), log_b.batches(&difference.row));
     // The rows name batches, too, that the logs may have forgotten.
-    let named = |batches: &Batches, facts: &Option<numax_crdt::RowFacts>| -> BTreeSet<Dot> {
+    let named = |batches: &Batches, facts: &Option<RowFacts>| -> BTreeSet<Dot> {
         let of_row = facts.iter().flat_map(|facts| facts.written_by.iter().copied());
         batches.keys().map(|(_, dot)| *dot).chain(of_row).collect()
     };
-    let two_batches = in_a
+    let two_batches: BTreeSet<Dot> = in_a
         .iter()
         .filter(|((_, dot), ops)| {
             let same_name = in_b.iter().find(|((_, other), _)| other == dot);
@@ -101,29 +93,16 @@ pub(super) fn find(
     let b_lacks = lacking(&named(&in_a, &difference.a), b.vector());
     let mut batches = in_a;
     batches.extend(in_b);
+    // What bears two names proves nothing.
+    let mut sure = batches.clone();
+    sure.retain(|(_, dot), _| !two_batches.contains(dot));
+    let side = |store, facts: &Option<RowFacts>, leads| fit(difference, store, facts.as_ref(), leads, &sure);
     Ok(Cause {
+        a_fits: side(a, &difference.a, [&log_a.own, &log_b.other])?,
+        b_fits: side(b, &difference.b, [&log_b.own, &log_a.other])?,
         a_lacks,
         b_lacks,
         two_batches,
-        a_fits: fit(difference, a, log_a)?,
-        b_fits: fit(difference, b, log_b)?,
         batches,
     })
-}
-
-/// Compares a side's row with what its log leads to.
-fn fit(difference: &Difference, store: &Store, log: &ValueHistory) -> Result<Fit, ToolError> {
-    let (kind, key) = &difference.value;
-    let Some(expected) = log.expected(*kind) else { return Ok(Fit::Unknown) };
-    let found = rows::read(store, *kind, key)?;
-    let shown = found.get(&difference.row).and_then(|(shown, _)| shown.as_ref());
-    let mut fits = shown == expected.get(&difference.row);
-    if difference.row == RowName::Head && shown.is_none() {
-        let head = found.get(&difference.row).map(|(_, facts)| &facts.content);
-        let expected = log.expected_head(*kind).flatten();
-        let live =
-            |content: Option<&RowContent>| content.filter(|head| **head != RowContent::Count(0)).cloned();
-        fits &= live(head) == live(expected.as_ref());
-    }
-    Ok(if fits { Fit::Fits } else { Fit::Differs })
 }

@@ -4,9 +4,12 @@
 //! is behind, and a row that differs for want of a batch is no fault. Then rows are compared by key, in the form in which
 //! they are the same on every node, whatever each has forgotten. For a row that differs the logs are asked: which
 //! batches wrote it, whether the other side has them, whether both hold the same under that name, and what the
-//! operations lead to when they are applied anew. That tells *which side* holds a row that its own log does not lead to.
+//! operations lead to when they are applied anew. That tells *which side* holds a row that its own log does not lead to. One
+//! log that reaches back to the beginning is enough for both sides; where none does, what is left of them may still prove a
+//! row wrong.
 
 mod cause;
+mod fit;
 mod report;
 mod rows;
 mod vectors;
@@ -17,7 +20,8 @@ use numax_crdt::{Kind, RowFacts, RowName};
 
 use crate::{ToolError, history, history::ValueName, store::Store};
 
-pub use cause::{Batches, Cause, Fit, Verdict};
+pub use cause::{Batches, Cause, Verdict};
+pub use fit::Fit;
 pub use vectors::{Lag, Order, Vectors};
 
 /// Values whose differences are explained with `all`; the rest is only shown. Explaining one holds it in memory.
@@ -93,7 +97,8 @@ pub fn diff(
             wanted.insert(difference.value.clone());
         }
     }
-    let (log_a, log_b) = (history::read(a, &wanted)?, history::read(b, &wanted)?);
+    let log_a = history::read(a, &wanted, b.vector())?;
+    let log_b = history::read(b, &wanted, a.vector())?;
     for difference in &mut differences {
         if let (Some(in_a), Some(in_b)) = (log_a.get(&difference.value), log_b.get(&difference.value)) {
             difference.cause = Some(cause::find(difference, (a, in_a), (b, in_b))?);

@@ -40,16 +40,16 @@ impl Verdict {
                 "no fault: one side has not got these batches yet. Let the nodes talk to each other, then compare again"
             }
             Self::RowsOfA => {
-                "A is wrong: its row is not what its own log leads to. Stop node A, move its rows/ aside and start it: \
-                 they are built anew from the log"
+                "A is wrong: its row is not what was written. Stop node A, move its rows/ aside and start it: they \
+                 are built anew from its log, or it says what to do when that does not reach back"
             }
             Self::RowsOfB => {
-                "B is wrong: its row is not what its own log leads to. Stop node B, move its rows/ aside and start it: \
-                 they are built anew from the log"
+                "B is wrong: its row is not what was written. Stop node B, move its rows/ aside and start it: they \
+                 are built anew from its log, or it says what to do when that does not reach back"
             }
             Self::RowsOfBoth => {
-                "both are wrong: neither row is what its own log leads to. Stop both nodes, move rows/ aside and start \
-                 them: they are built anew from the logs"
+                "both are wrong: neither row is what was written. Stop both nodes, move rows/ aside and start them: they \
+                 are built anew from their logs, or they say what to do when those do not reach back"
             }
             Self::TwoBatches => {
                 "two different batches bear one name: an origin wrote twice, for example from a copied datastore. \
@@ -60,8 +60,8 @@ impl Verdict {
                  logs (`numax log export`) and report them"
             }
             Self::Unknown => {
-                "both sides know the batches, and the logs do not reach back far enough to say which row is right. \
-                 Compare with a third node"
+                "both sides know the batches, and what is left of the logs does not say which row is right. Compare both \
+                 with a third node: the one that differs from it is wrong"
             }
         }
     }

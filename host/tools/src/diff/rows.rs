@@ -12,7 +12,7 @@ use super::{Difference, Options};
 use crate::{ToolError, store::Store};
 
 /// A row: what replicas have alike, none for tombstones and sums, and what it says.
-type Shown = (Option<Bytes>, RowFacts);
+pub(super) type Shown = (Option<Bytes>, RowFacts);
 
 /// Compares value by value; answers how many.
 pub(super) fn compare(

@@ -156,35 +156,93 @@ fn two_batches_of_one_name_are_called_so() {
     assert_eq!(verdicts(&found), [Verdict::TwoBatches]);
 }
 
-#[test]
-fn a_log_that_has_forgotten_its_beginning_blames_nobody() {
-    let dir = TempDir::new().unwrap();
-    let (mut a, mut b) = (Node::new(&dir, "a", 1, Engine::Sled), Node::new(&dir, "b", 2, Engine::Sled));
+/// Two nodes that know the same: registers `r0` to `r199`, each a batch of its own, and a counter `n` that each of these moves.
+fn long_twins(dir: &TempDir) -> (Node, Node) {
+    let (mut a, mut b) = (Node::new(dir, "a", 1, Engine::Sled), Node::new(dir, "b", 2, Engine::Sled));
     for node in [&mut a, &mut b] {
         node.config.core.segment_bytes = 4 << 10;
     }
+    b.commit(|draft| draft.g_counter_increment(&key("n"), 7).unwrap());
     a.run(async |replica| {
         for number in 0..200_u32 {
             let value = vec![b'v'; 200];
             crate::nodes::commit(replica, |draft| {
                 draft.register_set(&key(&format!("r{number}")), value.into()).unwrap();
+                draft.g_counter_increment(&key("n"), 1).unwrap();
             })
             .await;
         }
     });
     send(&a, &b);
-    for node in [&a, &b] {
-        // What forgetting does, at once: the rows hold what the first segment says.
-        let files = fs::read_dir(node.dir.join("log")).unwrap();
-        let mut segments: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
-        segments.sort();
-        assert!(segments.len() > 2, "{segments:?}");
-        fs::remove_file(&segments[0]).unwrap();
-        assert!(!node.store().log().is_complete());
-    }
-    b.alter(Kind::LwwRegister, "r7", |_| true, |value| *value.last_mut().unwrap() ^= 1);
+    send(&b, &a);
+    (a, b)
+}
+
+/// What forgetting does, at once: the rows hold what the first segment says.
+fn forget(node: &Node) {
+    let files = fs::read_dir(node.dir.join("log")).unwrap();
+    let mut segments: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    assert!(segments.len() > 2, "{segments:?}");
+    fs::remove_file(&segments[0]).unwrap();
+    assert!(!node.store().log().is_complete());
+}
+
+/// What a comparison says when the first row of a value on the second node that is wanted was altered.
+fn altered(
+    a: &Node,
+    b: &Node,
+    (kind, name): (Kind, &str),
+    wanted: impl Fn(&[u8]) -> bool,
+    change: impl FnOnce(&mut Vec<u8>),
+) -> Verdict {
+    let hurt = Node { dir: b.dir.with_file_name("hurt"), config: b.config.clone() };
+    copy(&b.dir, &hurt.dir);
+    hurt.alter(kind, name, wanted, change);
+    let (found, turned) = (compare(a, &hurt, false), compare(&hurt, a, false));
+    fs::remove_dir_all(&hurt.dir).unwrap();
+    assert_eq!(found.vectors.order, Order::Equal);
+    let other = match verdicts(&turned)[0] {
+        Verdict::RowsOfA => Verdict::RowsOfB,
+        Verdict::RowsOfB => Verdict::RowsOfA,
+        verdict => verdict,
+    };
+    assert_eq!(verdicts(&found), [other], "{found:#?}");
+    other
+}
+
+#[test]
+fn one_log_that_reaches_back_is_enough_for_both() {
+    let dir = TempDir::new().unwrap();
+    let (a, b) = long_twins(&dir);
+    forget(&b);
+    let last = |value: &mut Vec<u8>| *value.last_mut().unwrap() ^= 1;
+    assert_eq!(altered(&a, &b, (Kind::LwwRegister, "r7"), |_| true, last), Verdict::RowsOfB);
+    // Also for what the other knows, when it is behind.
+    a.commit(|draft| draft.register_set(&key("r8"), "new".into()).unwrap());
+    b.alter(Kind::LwwRegister, "r7", |_| true, last);
     let found = compare(&a, &b, true);
-    assert_eq!(verdicts(&found), [Verdict::Unknown]);
+    assert_eq!(verdicts(&found), [Verdict::RowsOfB, Verdict::Behind], "{found:#?}");
     let cause = found.differences[0].cause.as_ref().unwrap();
-    assert_eq!((cause.a_fits, cause.b_fits), (Fit::Unknown, Fit::Unknown));
+    assert_eq!((cause.a_fits, cause.b_fits), (Fit::Fits, Fit::Differs));
+}
+
+#[test]
+fn logs_that_have_forgotten_their_beginnings_blame_nobody_without_a_proof() {
+    let dir = TempDir::new().unwrap();
+    let (a, b) = long_twins(&dir);
+    forget(&a);
+    forget(&b);
+    let last = |value: &mut Vec<u8>| *value.last_mut().unwrap() ^= 1;
+    let register = |name| (Kind::LwwRegister, name);
+    assert_eq!(altered(&a, &b, register("r7"), |_| true, last), Verdict::Unknown);
+    // The batch is still in the logs.
+    assert_eq!(altered(&a, &b, register("r150"), |_| true, last), Verdict::RowsOfB);
+    // The sum is not that of the rows.
+    let of_origin = |sub: &[u8]| sub.first() == Some(&1);
+    assert_eq!(altered(&a, &b, (Kind::GCounter, "n"), of_origin, last), Verdict::RowsOfB);
+    // A batch that the node does not have.
+    let later = |value: &mut Vec<u8>| value[0] = 99;
+    let of_b = |sub: &[u8]| sub.first() == Some(&1) && sub.last() == Some(&0);
+    assert_eq!(altered(&a, &b, (Kind::GCounter, "n"), of_b, later), Verdict::RowsOfB);
 }

@@ -88,8 +88,10 @@ fn create(place: &Place) -> Result<(), Failure> {
     let config = settings(place)?;
     let datastore = &config.datastore.value;
     let known = datastore.is_dir().then(|| FsDisk::open(datastore).map(|disk| owner(&disk)));
-    if !matches!(known, Some(Ok(Ok(Some(_))))) {
-        return Err(Failure::no_datastore(datastore));
+    match known {
+        Some(Ok(Ok(Some(_)))) => {}
+        Some(Ok(Err(error))) => return Err(Failure::failed(format!("{}: {error}", datastore.display()))),
+        _ => return Err(Failure::no_datastore(datastore)),
     }
     let repository = config.snapshots().map_err(failed)?;
     let node = NodeKey::load_or_create(datastore).map_err(Failure::failed)?.id();
