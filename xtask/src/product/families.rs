@@ -36,6 +36,48 @@ const CLEARS: [&str; 4] = [
     r#"["text","K","clear"]"#,
 ];
 
+/// Calls with a text that is none (by U+E000, see the guests' README), and what the error calls it.
+const NO_TEXTS: [(&str, &str); 17] = [
+    ("a key", r#"["g-counter","\ue000","increment",1]"#),
+    ("a key", r#"["pn-counter","K\ue000","value"]"#),
+    ("a key", r#"["lww-register","\ue000","get"]"#),
+    ("a key", r#"["lww-map","\ue000","size"]"#),
+    ("a key", r#"["or-set","\ue000","size"]"#),
+    ("a key", r#"["rga","\ue000","size"]"#),
+    ("a key", r#"["text","\ue000","read"]"#),
+    ("a field", r#"["lww-map","K","set","ä\ue000","v"]"#),
+    ("a field", r#"["lww-map","K","get","\ue000"]"#),
+    ("a field", r#"["lww-map","K","contains","\ue000"]"#),
+    ("a field", r#"["lww-map","K","remove","\ue000"]"#),
+    ("an id", r#"["rga","K","insert","\ue000","v"]"#),
+    ("an id", r#"["rga","K","get","\ue000"]"#),
+    ("an id", r#"["rga","K","remove","\ue000"]"#),
+    ("a chunk", r#"["text","K","insert",0,"\ue000"]"#),
+    ("a prefix", r#"["keys","\ue000","rga"]"#),
+    ("a prefix", r#"["keys","K\ue000","text"]"#),
+];
+
+/// The same of bytes, which are texts in JavaScript and Python where the caller likes; in Go they are any bytes.
+const NO_TEXTS_AS_BYTES: [(&str, &str); 7] = [
+    ("the value", r#"["lww-register","K","set","\ue000"]"#),
+    ("the expected value", r#"["lww-register","K","compare-and-set","\ue000","v"]"#),
+    ("the value", r#"["lww-map","K","set","f","\ue000"]"#),
+    ("an element", r#"["or-set","K","add","\ue000"]"#),
+    ("an element", r#"["or-set","K","contains","\ue000"]"#),
+    ("the value", r#"["rga","K","push","\ue000"]"#),
+    ("the value", r#"["rga","K","insert",null,"\ue000"]"#),
+];
+
+/// Indexes far beyond the end: an engine may take those from 2^31 on for others.
+const FAR: [&str; 6] = [
+    r#"["text","K","insert",2147483647,"x"]"#,
+    r#"["text","K","insert",2147483648,"x"]"#,
+    r#"["text","K","insert",2147483649,"x"]"#,
+    r#"["text","K","insert",4292870144,"x"]"#,
+    r#"["text","K","remove",2147483648,1]"#,
+    r#"["text","K","remove",0,2147483649]"#,
+];
+
 /// Calls, on values of this key.
 fn on(key: &str, calls: &[&str]) -> String {
     format!("[{}]", calls.join(",").replace("\"K\"", &json!(key).to_string()))
@@ -86,6 +128,30 @@ fn perform(node: &Node) -> Result<()> {
     Ok(())
 }
 
+/// What cannot cross into the host, or would be something else there, is `invalid` in every language: it neither ends the
+/// instance nor changes a value.
+fn refuse(node: &Node) -> Result<()> {
+    let refused = |call: &str| -> Result<String> {
+        let answer: Value = serde_json::from_str(&tell(node, &on(&node.name, &[call]))?)?;
+        ensure!(answer[0]["error"] == "invalid", "{}: {call} gave {answer}", node.name);
+        Ok(answer[0]["why"].as_str().unwrap_or_default().to_owned())
+    };
+    let before = tell(node, &on(&node.name, &SHOWS))?;
+    for call in FAR {
+        refused(call)?;
+    }
+    let bytes: &[_] = if node.name == "go" { &[] } else { &NO_TEXTS_AS_BYTES };
+    // Rust has no such texts.
+    for (what, call) in NO_TEXTS.iter().chain(bytes).filter(|_| node.name != "rust") {
+        let why = refused(call)?;
+        let wanted = format!("{what} must be Unicode text; its ");
+        ensure!(why.starts_with(&wanted), "{}: {call} is refused as {why:?}, and not {wanted:?}", node.name);
+    }
+    let after = tell(node, &on(&node.name, &SHOWS))?;
+    ensure!(before == after, "{}: what was refused changed {before} to {after}", node.name);
+    Ok(())
+}
+
 /// The guests of all languages that this machine can build.
 fn guests(bench: &Bench) -> Result<Vec<(String, std::path::PathBuf)>> {
     let languages = bench.guests.iter().map(|(language, _)| *language);
@@ -99,6 +165,7 @@ pub fn every_language(bench: &Bench) -> Result<()> {
     let nodes = mesh(bench, &guests(bench)?)?;
     for node in &nodes {
         perform(node)?;
+        refuse(node)?;
     }
     for key in nodes.iter().map(|node| node.name.as_str()) {
         let shown = alike(&nodes, &on(key, &SHOWS), |answer| answer.contains("a𝔘ä"))?;

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 
 	numax "numax.dev/sdk"
 	"numax.dev/sdk/crdt"
@@ -53,7 +54,7 @@ func (c call) maybe(at int) (string, bool) {
 		return "", false
 	}
 	text, ok := c[at].(string)
-	return text, ok
+	return strings.ReplaceAll(text, "\ue000", "\xff"), ok // what stands for no text is a byte that is not UTF-8
 }
 
 func (c call) text(at int) string {

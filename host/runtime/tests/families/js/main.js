@@ -90,11 +90,13 @@ const families = {
   },
 };
 
+/** An argument in which what stands for no text is half of a surrogate pair. */
+const broken = (argument) => (typeof argument === 'string' ? argument.replaceAll('\ue000', '\ud800') : argument);
+
 function answer([family, ...rest]) {
-  const call = families[family]?.(...rest);
-  if (!call) return 'unknown';
   try {
-    return call();
+    const call = families[family]?.(...rest.map(broken));
+    return call ? call() : 'unknown';
   } catch (e) {
     if (e instanceof NumaxError) return { error: e.code, why: e.detail };
     throw e;

@@ -17,14 +17,17 @@ def answer(family: str, *rest: Any) -> Any:
     functions: Callable[..., dict[str, Callable[[], Any]]] | None = FAMILIES.get(family)
     if functions is None:
         return "unknown"
-    key, function, *arguments = [*rest, None, None, None, None][:4]
-    call = functions(key, *arguments).get(function)
-    if call is None:
-        return "unknown"
+    key, function, *arguments = map(broken, [*rest, None, None, None, None][:4])
     try:
-        return call()
+        call = functions(key, *arguments).get(function)
+        return "unknown" if call is None else call()
     except NumaxError as error:
         return {"error": error.code, "why": error.detail}
+
+
+def broken(argument: Any) -> Any:
+    """An argument in which what stands for no text is half of a surrogate pair."""
+    return argument.replace("\ue000", "\ud800") if isinstance(argument, str) else argument
 
 
 def ok(_: None) -> str:
