@@ -1,4 +1,5 @@
-//! Changes of replicated values, pulled: for a handler that streams them to a browser.
+//! Changes of replicated values, pulled: for a handler that streams them to a browser. Not in this version: opening a feed
+//! fails with `Unavailable`. [`on_change!`](crate::on_change) is there.
 
 use crate::bindings::imports::numax::runtime::changes as raw;
 use crate::{Kind, Result};
@@ -14,7 +15,7 @@ impl Feed {
     /// `since` resumes after a position that a feed gave before.
     ///
     /// # Errors
-    /// `Denied`; `NotFound` when the log does not reach back to `since`.
+    /// `Unavailable`, always in this version; `Denied`; `NotFound` when the log does not reach back to `since`.
     pub fn open(kind: impl Into<Option<Kind>>, prefix: impl AsRef<str>, since: Option<u64>) -> Result<Self> {
         Ok(Self(raw::Feed::open(kind.into(), prefix.as_ref(), since)?))
     }

@@ -97,7 +97,7 @@ macro_rules! on_change {
 }
 
 /// Handles messages: `on_message!(message)` with `fn message(message: Message)`. It may return a `Result<(), E>`; an error
-/// undoes what it wrote.
+/// undoes what it wrote. Not called in this version.
 #[macro_export]
 macro_rules! on_message {
     ($message:path) => {
@@ -121,7 +121,7 @@ macro_rules! on_message {
 }
 
 /// Handles members that come and go: `on_peer!(up, down)` with two functions of `node: &str`. They may return a
-/// `Result<(), E>`; an error undoes what they wrote.
+/// `Result<(), E>`; an error undoes what they wrote. Not called in this version.
 #[macro_export]
 macro_rules! on_peer {
     ($up:path, $down:path) => {

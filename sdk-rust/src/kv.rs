@@ -1,5 +1,8 @@
 //! The key-value store of this node: durable, ordered, never replicated. What a turn writes here and to replicated
 //! values is one batch.
+//!
+//! A key has at most 8 KiB and does not begin with `__nx/`, a value has at most 1 MiB, a turn's batch 10,000 operations and
+//! 4 MiB; what passes that is `Invalid`. A call that failed has changed nothing.
 
 use crate::bindings::imports::numax::runtime::kv as raw;
 use crate::{Pages, Result};
@@ -15,7 +18,7 @@ pub fn get(key: impl AsRef<str>) -> Result<Option<Vec<u8>>> {
 /// Writes a value of at most 1 MiB under a key of at most 8 KiB.
 ///
 /// # Errors
-/// `Invalid` beyond those; `Denied`, `Quota`, `Unavailable`.
+/// `Invalid` when one is larger; `Denied`, `Quota`, `Unavailable`.
 pub fn set(key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<()> {
     Ok(raw::set(key.as_ref(), value.as_ref())?)
 }
@@ -31,7 +34,7 @@ pub fn delete(key: impl AsRef<str>) -> Result<()> {
 /// Removes every key that begins with `prefix` and says how many there were.
 ///
 /// # Errors
-/// `Denied`, `Invalid`, `Quota`, `Unavailable`.
+/// `Denied` when the module may not write all of them; `Invalid` (too many for one batch), `Quota`, `Unavailable`.
 pub fn delete_prefix(prefix: impl AsRef<str>) -> Result<u64> {
     Ok(raw::delete_prefix(prefix.as_ref())?)
 }
@@ -44,7 +47,11 @@ pub fn exists(key: impl AsRef<str>) -> Result<bool> {
     Ok(raw::exists(key.as_ref())?)
 }
 
-/// The entries whose keys begin with `prefix`, in byte order.
+/// The entries whose keys begin with `prefix` and that the module may read, in byte order. Keys that are not UTF-8 are left
+/// out.
+///
+/// # Errors
+/// Of the iterator's items: `Denied` when the module may read nothing below `prefix`; `Unavailable`.
 pub fn scan(prefix: &str) -> Pages<'_, (String, Vec<u8>)> {
     Pages::new(move |after: Option<&String>, limit| {
         let page = raw::scan(prefix, after.map(String::as_str), limit)?;

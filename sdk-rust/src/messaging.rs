@@ -1,4 +1,5 @@
-//! Messages between modules: at most once, to the members that are reachable now.
+//! Messages between modules: at most once, to the members that are reachable now. Not in this version: publishing fails
+//! with `Unavailable`.
 
 use crate::bindings::imports::numax::runtime::messaging as raw;
 use crate::{NodeId, Result};
@@ -25,7 +26,7 @@ impl Message {
 /// Sends a message to every module that has subscribed to `topic`. What this turn has written is committed first.
 ///
 /// # Errors
-/// `Denied`, `Invalid` (a topic with `*` or `>`, a payload too large), `Quota`, `Unavailable`.
+/// `Unavailable`, always in this version; `Denied`, `Invalid` (a topic with `*` or `>`, a payload too large), `Quota`.
 pub fn publish(topic: impl AsRef<str>, payload: impl AsRef<[u8]>) -> Result<()> {
     Ok(raw::publish(topic.as_ref(), payload.as_ref())?)
 }

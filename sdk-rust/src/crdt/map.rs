@@ -13,7 +13,7 @@ impl LwwMap {
     /// Writes a field; its name has at most 8 KiB, its value 1 MiB.
     ///
     /// # Errors
-    /// `Invalid` beyond those; `Denied`, `Quota`, `Unavailable`.
+    /// `Invalid` when one is larger; `Denied`, `Quota`, `Unavailable`.
     pub fn set(&self, field: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.0.set(field.as_ref(), value.as_ref())?)
     }
@@ -43,6 +43,9 @@ impl LwwMap {
     }
 
     /// The fields with their values, in byte order of the fields.
+    ///
+    /// # Errors
+    /// Of the iterator's items: `Denied`, `Unavailable`.
     pub fn entries(&self) -> Pages<'_, (String, Vec<u8>)> {
         Pages::new(|after: Option<&String>, limit| {
             let page = self.0.entries(after.map(String::as_str), limit)?;

@@ -6,6 +6,15 @@
 //!
 //! What one turn of a guest writes (until it blocks, answers or returns) becomes one batch, applied as a whole on every
 //! node. Several increments of one counter in a turn cost as much as one.
+//!
+//! # Limits
+//! A key has at most 8 KiB and does not begin with `__nx/`; a field's name has at most 8 KiB; a value, an element or a
+//! field's value 1 MiB. A turn's batch has at most 10,000 operations and 4 MiB. [`Text`] has limits of its own.
+//!
+//! # Errors
+//! [`Error`](crate::Error) says what each kind means. Reading fails with `Denied` and `Unavailable`; writing with `Quota`
+//! as well, and with `Invalid` when the turn's batch would pass its limits. What else can fail stands with the call. A
+//! call that failed has changed nothing, and what the turn wrote before it stays.
 
 /// A handle on a value of one family, and how it is opened.
 macro_rules! value {
@@ -18,7 +27,8 @@ macro_rules! value {
             #[doc = concat!("A handle on the ", $what, " of this key.")]
             ///
             /// # Errors
-            /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is too long.
+            /// `Denied` when the policy grants nothing under this key, `Invalid` when the key is longer than 8 KiB or
+            /// begins with `__nx/`.
             pub fn open(key: impl AsRef<str>) -> Result<Self> {
                 Ok(Self(raw::$name::open(key.as_ref())?))
             }
@@ -66,7 +76,11 @@ pub use text::Text;
 use crate::bindings::imports::numax::runtime::crdt as raw;
 use crate::{Kind, Pages};
 
-/// The keys of one family that begin with `prefix` and that this module may read, in byte order.
+/// The keys of one family that begin with `prefix` and that this module may read, in byte order. Keys that are not UTF-8
+/// are left out.
+///
+/// # Errors
+/// Of the iterator's items: `Denied` when the module may read nothing below `prefix`; `Unavailable`.
 pub fn keys(kind: Kind, prefix: &str) -> Pages<'_, String> {
     Pages::new(move |after: Option<&String>, limit| {
         let page = raw::keys(kind, prefix, after.map(String::as_str), limit)?;

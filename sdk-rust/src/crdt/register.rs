@@ -13,7 +13,7 @@ impl LwwRegister {
     /// Writes the value, of at most 1 MiB.
     ///
     /// # Errors
-    /// `Invalid` for a larger one; `Denied`, `Quota`, `Unavailable`.
+    /// `Invalid` when it is larger; `Denied`, `Quota`, `Unavailable`.
     pub fn set(&self, value: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.0.set(value.as_ref())?)
     }
@@ -34,8 +34,8 @@ impl LwwRegister {
         Ok(self.0.clear()?)
     }
 
-    /// Writes `value` if the register holds `expected` (`None`: nothing), and says whether it did. Atomic among the
-    /// guests of this node only. What this turn has written before is committed first.
+    /// Writes `value`, of at most 1 MiB, if the register holds `expected` (`None`: nothing), and says whether it did.
+    /// Atomic among the guests of this node only. What this turn has written before is committed first.
     ///
     /// # Errors
     /// As [`LwwRegister::set`].

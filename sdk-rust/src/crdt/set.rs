@@ -13,7 +13,7 @@ impl OrSet {
     /// Adds an element of at most 1 MiB.
     ///
     /// # Errors
-    /// `Invalid` for a larger one; `Denied`, `Quota`, `Unavailable`.
+    /// `Invalid` when it is larger; `Denied`, `Quota`, `Unavailable`.
     pub fn add(&self, element: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.0.add(element.as_ref())?)
     }
@@ -35,6 +35,9 @@ impl OrSet {
     }
 
     /// The elements in byte order.
+    ///
+    /// # Errors
+    /// Of the iterator's items: `Denied`, `Unavailable`.
     pub fn elements(&self) -> Pages<'_, Vec<u8>, Vec<u8>> {
         Pages::new(|after: Option<&Vec<u8>>, limit| {
             let page = self.0.elements(after.map(Vec::as_slice), limit)?;

@@ -9,7 +9,12 @@ value! {
     /// `doc.getText("text")`, plain text without formatting.
     ///
     /// Indexes and sizes count UTF-16 code units, as Yjs and browsers do; [`units`](Self::units) tells those of a string.
-    /// From its first edit on a turn holds the text: other turns that edit it wait until this one ends.
+    /// From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with
+    /// `Unavailable` after 10 s or when two wait for each other.
+    ///
+    /// The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8,
+    /// and a text at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is
+    /// `Invalid`, and removing makes room.
     Text
 }
 
@@ -22,8 +27,8 @@ impl Text {
     /// Inserts `chunk` before the unit at `index`.
     ///
     /// # Errors
-    /// `Invalid` beyond the end, within a character, or when the text or the turn's edits become too large; `Denied`,
-    /// `Quota`, `Unavailable`.
+    /// `Invalid` beyond the end, within a surrogate pair, or when the text or the turn's edits of it become too large;
+    /// `Denied`, `Quota`, `Unavailable`.
     pub fn insert(&self, index: u32, chunk: impl AsRef<str>) -> Result<()> {
         Ok(self.0.insert(index, chunk.as_ref())?)
     }
@@ -31,7 +36,7 @@ impl Text {
     /// Removes `len` units from `index` on.
     ///
     /// # Errors
-    /// See [`insert`](Self::insert).
+    /// As [`insert`](Self::insert).
     pub fn remove(&self, index: u32, len: u32) -> Result<()> {
         Ok(self.0.remove(index, len)?)
     }
@@ -55,7 +60,7 @@ impl Text {
     /// Removes all text seen here; what others insert at the same time stays.
     ///
     /// # Errors
-    /// `Denied`, `Quota`, `Unavailable`.
+    /// `Denied`, `Invalid` (too large for one batch), `Quota`, `Unavailable`.
     pub fn clear(&self) -> Result<()> {
         Ok(self.0.clear()?)
     }
@@ -79,8 +84,8 @@ impl Text {
     /// Merges a Yjs update of at most 1 MiB.
     ///
     /// # Errors
-    /// `Invalid` when it is none, holds something other than plain text, or builds on edits that are not here;
-    /// `Denied`, `Quota`, `Unavailable`.
+    /// `Invalid` when it is none, holds something other than plain text, builds on edits that are not here, or when the
+    /// text or the turn's edits of it become too large; `Denied`, `Quota`, `Unavailable`.
     pub fn apply_update(&self, update: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.0.apply_update(update.as_ref())?)
     }
