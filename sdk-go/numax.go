@@ -52,7 +52,8 @@ import (
 var (
 	// ErrDenied: the module's policy does not grant this. The error's Detail is the line that would.
 	ErrDenied = errors.New("denied by the module's policy")
-	// ErrInvalid: an argument is out of its range: an oversized key, an overflow, a batch too large.
+	// ErrInvalid: an argument is out of its range: an oversized key, a string that is not UTF-8, an overflow, a batch too
+	// large.
 	ErrInvalid = errors.New("invalid")
 	// ErrNotFound: an element or a position that does not exist (any more).
 	ErrNotFound = errors.New("not found")
@@ -62,11 +63,12 @@ var (
 	ErrUnavailable = errors.New("not available at present")
 )
 
-// Error is an error of the host. It is one of the Err values above, with what the host says about it.
+// Error is why a call was refused, by the host or, when an argument cannot be handed to it, by the SDK. It is one of the Err
+// values above, with more about it.
 type Error struct {
 	// Kind is ErrDenied, ErrInvalid, ErrNotFound, ErrQuota or ErrUnavailable.
 	Kind error
-	// Detail is what the host says about it; may be empty.
+	// Detail tells more; may be empty.
 	Detail string
 }
 

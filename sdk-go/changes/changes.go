@@ -1,4 +1,5 @@
-// Package changes lets a handler pull changes of replicated values, to stream them to a browser.
+// Package changes lets a handler pull changes of replicated values, to stream them to a browser. Not in this version: opening
+// a feed fails with numax.ErrUnavailable. The package onchange is there.
 package changes
 
 import (

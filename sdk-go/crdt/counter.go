@@ -20,7 +20,7 @@ func OpenGCounter(key string) (*GCounter, error) {
 	return &GCounter{r}, nil
 }
 
-// Increment adds by. It is invalid when this node's share of the sum would pass 2^64 - 1.
+// Increment adds by. numax.ErrInvalid when this node's share of the sum would pass 2^64 - 1.
 func (c *GCounter) Increment(by uint64) error { return call.Done(c.raw.Increment(by)) }
 
 // Value is the sum, this turn's own increments included; 2^64 - 1 if it is beyond that.
@@ -44,7 +44,7 @@ func OpenPnCounter(key string) (*PnCounter, error) {
 	return &PnCounter{r}, nil
 }
 
-// Add adds by, or takes it away if it is negative. It is invalid when this node's share would pass 2^64 - 1 in that
+// Add adds by, or takes it away if it is negative. numax.ErrInvalid when this node's share would pass 2^64 - 1 in that
 // direction.
 func (c *PnCounter) Add(by int64) error {
 	if by < 0 {
@@ -53,10 +53,10 @@ func (c *PnCounter) Add(by int64) error {
 	return c.Increment(uint64(by))
 }
 
-// Increment adds by.
+// Increment adds by. numax.ErrInvalid as with Add.
 func (c *PnCounter) Increment(by uint64) error { return call.Done(c.raw.Increment(by)) }
 
-// Decrement takes by away.
+// Decrement takes by away. numax.ErrInvalid as with Add.
 func (c *PnCounter) Decrement(by uint64) error { return call.Done(c.raw.Decrement(by)) }
 
 // Value is the difference of all increments and decrements; the nearest int64 if it is beyond that.

@@ -30,13 +30,14 @@ func OpenRga(key string) (*Rga, error) {
 	return &Rga{r}, nil
 }
 
-// InsertFirst inserts a value of at most 1 MiB at the head and gives the new element's id.
+// InsertFirst inserts a value of at most 1 MiB at the head and gives the new element's id. numax.ErrInvalid when the value
+// is larger.
 func (l *Rga) InsertFirst(value []byte) (string, error) {
 	return call.Value(l.raw.Insert(types.None[string](), value))
 }
 
-// InsertAfter inserts a value right behind the element with this id and gives the new element's id. numax.ErrNotFound
-// when there is no such element any more.
+// InsertAfter inserts a value of at most 1 MiB right behind the element with this id and gives the new element's id.
+// numax.ErrNotFound when there is no such element any more, numax.ErrInvalid when id is no id or the value is larger.
 func (l *Rga) InsertAfter(id string, value []byte) (string, error) {
 	if err := call.Text("an id", id); err != nil {
 		return "", err
@@ -44,10 +45,11 @@ func (l *Rga) InsertAfter(id string, value []byte) (string, error) {
 	return call.Value(l.raw.Insert(types.Some(id), value))
 }
 
-// Push inserts a value at the end and gives the new element's id.
+// Push inserts a value of at most 1 MiB at the end and gives the new element's id. numax.ErrInvalid when the value is larger.
 func (l *Rga) Push(value []byte) (string, error) { return call.Value(l.raw.Push(value)) }
 
-// Get is the value of an element, and whether there is one with this id.
+// Get is the value of an element, and whether there is one with this id: not when it is removed or never was.
+// numax.ErrInvalid when id is no id.
 func (l *Rga) Get(id string) (value []byte, ok bool, err error) {
 	if err := call.Text("an id", id); err != nil {
 		return nil, false, err
@@ -55,7 +57,7 @@ func (l *Rga) Get(id string) (value []byte, ok bool, err error) {
 	return call.Maybe(l.raw.Get(id))
 }
 
-// Remove removes an element. numax.ErrNotFound when there is no such element any more.
+// Remove removes an element. numax.ErrNotFound when there is no such element any more, numax.ErrInvalid when id is no id.
 func (l *Rga) Remove(id string) error {
 	if err := call.Text("an id", id); err != nil {
 		return err
@@ -79,7 +81,8 @@ func (l *Rga) Entries() iter.Seq2[Element, error] {
 // Size is the number of elements.
 func (l *Rga) Size() (uint64, error) { return call.Value(l.raw.Size()) }
 
-// Clear removes every element seen here; what others insert at the same time stays.
+// Clear removes every element seen here; what others insert at the same time stays. numax.ErrInvalid when that is too much
+// for one batch.
 func (l *Rga) Clear() error { return call.Done(l.raw.Clear()) }
 
 // Close lets the handle go.

@@ -29,7 +29,7 @@ func OpenLwwMap(key string) (*LwwMap, error) {
 	return &LwwMap{r}, nil
 }
 
-// Set writes a field; its name has at most 8 KiB, its value 1 MiB.
+// Set writes a field; its name has at most 8 KiB, its value 1 MiB. numax.ErrInvalid when one is larger.
 func (m *LwwMap) Set(field string, value []byte) error {
 	if err := call.Text("a field", field); err != nil {
 		return err
@@ -77,7 +77,8 @@ func (m *LwwMap) Entries() iter.Seq2[Field, error] {
 // Size is the number of fields that have a value.
 func (m *LwwMap) Size() (uint64, error) { return call.Value(m.raw.Size()) }
 
-// Clear removes every field seen here; what others write at the same time stays.
+// Clear removes every field seen here; what others write at the same time stays. numax.ErrInvalid when that is too much for
+// one batch.
 func (m *LwwMap) Clear() error { return call.Done(m.raw.Clear()) }
 
 // Close lets the handle go.

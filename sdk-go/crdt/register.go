@@ -21,7 +21,7 @@ func OpenLwwRegister(key string) (*LwwRegister, error) {
 	return &LwwRegister{r}, nil
 }
 
-// Set writes the value, of at most 1 MiB.
+// Set writes the value, of at most 1 MiB. numax.ErrInvalid when it is larger.
 func (r *LwwRegister) Set(value []byte) error { return call.Done(r.raw.Set(value)) }
 
 // Get is the value, and whether there is one.
@@ -30,8 +30,9 @@ func (r *LwwRegister) Get() (value []byte, ok bool, err error) { return call.May
 // Clear removes the value.
 func (r *LwwRegister) Clear() error { return call.Done(r.raw.Clear()) }
 
-// CompareAndSet writes value if the register holds expected (nil: nothing), and says whether it did. Atomic among the
-// guests of this node only. What this turn has written before is committed first.
+// CompareAndSet writes value, of at most 1 MiB, if the register holds expected (nil: nothing), and says whether it did.
+// Atomic among the guests of this node only. What this turn has written before is committed first. numax.ErrInvalid when
+// value is larger.
 func (r *LwwRegister) CompareAndSet(expected, value []byte) (bool, error) {
 	want := types.None[[]byte]()
 	if expected != nil {

@@ -23,7 +23,7 @@ func OpenOrSet(key string) (*OrSet, error) {
 	return &OrSet{r}, nil
 }
 
-// Add adds an element of at most 1 MiB.
+// Add adds an element of at most 1 MiB. numax.ErrInvalid when it is larger.
 func (s *OrSet) Add(element []byte) error { return call.Done(s.raw.Add(element)) }
 
 // Remove removes an element, as far as its additions are seen here.
@@ -44,7 +44,8 @@ func (s *OrSet) Elements() iter.Seq2[[]byte, error] {
 // Size is the number of elements.
 func (s *OrSet) Size() (uint64, error) { return call.Value(s.raw.Size()) }
 
-// Clear removes every element seen here; what others add at the same time stays.
+// Clear removes every element seen here; what others add at the same time stays. numax.ErrInvalid when that is too much for
+// one batch.
 func (s *OrSet) Clear() error { return call.Done(s.raw.Clear()) }
 
 // Close lets the handle go.

@@ -21,7 +21,7 @@ const (
 )
 
 // Every calls the tick handler with this name every period (from one millisecond to seven weeks), counted from the end
-// of the last call.
+// of the last call. numax.ErrInvalid for another period, outside of init, and from 1,000 registrations on.
 func Every(name string, period time.Duration) error {
 	if err := call.Text("the name of a timer", name); err != nil {
 		return err
@@ -33,7 +33,8 @@ func Every(name string, period time.Duration) error {
 	return call.Done(raw.Every(name, uint32(ms)))
 }
 
-// Cron calls the tick handler with this name by a five-field cron expression, in UTC.
+// Cron calls the tick handler with this name by a five-field cron expression, in UTC. Not in this version: it fails with
+// numax.ErrUnavailable.
 func Cron(name, expression string, scope Scope) error {
 	if err := call.Texts("the name of a timer", name, "a cron expression", expression); err != nil {
 		return err
@@ -44,7 +45,9 @@ func Cron(name, expression string, scope Scope) error {
 	return call.Done(raw.Cron(name, expression, raw.Scope(scope)))
 }
 
-// Watch calls the change handler for keys that begin with prefix, of one family or of all (numax.AnyKind).
+// Watch calls the change handler for keys that begin with prefix and that the module may read, of one family or of all
+// (numax.AnyKind). What this very instance wrote is left out. numax.ErrDenied when it may read none of them;
+// numax.ErrInvalid outside of init, and from 1,000 registrations on.
 func Watch(kind numax.Kind, prefix string) error {
 	family, err := call.KindOrAny(kind)
 	if err == nil {
@@ -56,7 +59,8 @@ func Watch(kind numax.Kind, prefix string) error {
 	return call.Done(raw.Watch(family, prefix))
 }
 
-// Subscribe calls the message handler for a topic; * stands for one segment, a last > for the rest.
+// Subscribe calls the message handler for a topic; * stands for one segment, a last > for the rest. Not in this version: it
+// fails with numax.ErrUnavailable.
 func Subscribe(topic string) error {
 	if err := call.Text("a topic", topic); err != nil {
 		return err

@@ -1,5 +1,9 @@
 // Package kv is the key-value store of this node: durable, ordered, never replicated. What a turn writes here and to
 // replicated values is one batch.
+//
+// A key is UTF-8, has at most 8 KiB and does not begin with __nx/, a value has at most 1 MiB, a turn's batch 10,000 operations
+// and 4 MiB; what passes that is numax.ErrInvalid. Reading fails with numax.ErrDenied and numax.ErrUnavailable, writing
+// with numax.ErrQuota as well. A call that failed has changed nothing.
 package kv
 
 import (
@@ -24,7 +28,7 @@ func Get(key string) (value []byte, ok bool, err error) {
 	return call.Maybe(raw.Get(key))
 }
 
-// Set writes a value of at most 1 MiB under a key of at most 8 KiB.
+// Set writes a value of at most 1 MiB under a key of at most 8 KiB. numax.ErrInvalid when one is larger.
 func Set(key string, value []byte) error {
 	if err := call.Text("a key", key); err != nil {
 		return err
@@ -40,7 +44,8 @@ func Delete(key string) error {
 	return call.Done(raw.Delete(key))
 }
 
-// DeletePrefix removes every key that begins with prefix and says how many there were.
+// DeletePrefix removes every key that begins with prefix and says how many there were. numax.ErrDenied when the module may
+// not write all of them, numax.ErrInvalid when they are too many for one batch.
 func DeletePrefix(prefix string) (uint64, error) {
 	if err := call.Text("a prefix", prefix); err != nil {
 		return 0, err
@@ -56,7 +61,8 @@ func Exists(key string) (bool, error) {
 	return call.Value(raw.Exists(key))
 }
 
-// Scan walks over the entries whose keys begin with prefix, in byte order.
+// Scan walks over the entries whose keys begin with prefix and that the module may read, in byte order. Keys that are not
+// UTF-8 are left out. numax.ErrDenied when it may read nothing below prefix.
 func Scan(prefix string) iter.Seq2[Entry, error] {
 	if err := call.Text("a prefix", prefix); err != nil {
 		return call.Failed[Entry](err)

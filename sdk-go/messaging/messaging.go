@@ -1,5 +1,5 @@
 // Package messaging sends messages between modules: at most once, to the members that are reachable now. A guest
-// receives them with the package onmessage.
+// receives them with the package onmessage. Not in this version: publishing fails with numax.ErrUnavailable.
 package messaging
 
 import (

@@ -1,4 +1,5 @@
-// Package onmessage handles messages of other modules. Importing it adds message-handler to the module's exports.
+// Package onmessage handles messages of other modules. Importing it adds message-handler to the module's exports, which this
+// version does not call.
 package onmessage
 
 import (

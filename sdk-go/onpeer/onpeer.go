@@ -1,4 +1,5 @@
-// Package onpeer handles members that come and go. Importing it adds peer-handler to the module's exports.
+// Package onpeer handles members that come and go. Importing it adds peer-handler to the module's exports, which this version
+// does not call.
 package onpeer
 
 import (
