@@ -5,7 +5,7 @@ A module defines any of these functions, and numax calls them:
 - `http(request: Request) -> Response | str | bytes` for each HTTP request,
 - `run() -> None` once; the module is a command,
 - `init() -> None`, `shutdown() -> None` first and last, in the instance that hears of timers and changes,
-- `on_tick(name: str, now_ms: int) -> None` for timers of `every` and `cron`,
+- `on_tick(name: str, now_ms: int) -> None` for timers of `every`,
 - `on_change(changes: list[Change]) -> None` when values named by `watch` have changed.
 
 The top level runs while the module is built. What it computes is part of the component; it cannot call numax, and what it

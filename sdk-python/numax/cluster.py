@@ -22,10 +22,10 @@ class Peer:
 
 
 def self_id() -> str:
-    """The id of this node: 64 hexadecimal digits."""
+    """The id of this node: 64 hexadecimal digits. Needs no grant."""
     return str(call(_cluster.self_id))
 
 
 def peers() -> list[Peer]:
-    """The other members that this node knows of."""
+    """The other members that this node knows. `Denied` without `net.peers` in the policy."""
     return [Peer(p.id, p.name, p.address, p.state.name.lower(), p.rtt_micros) for p in call(_cluster.peers)]

@@ -1,4 +1,18 @@
-"""Replicated values."""
+"""Replicated values.
+
+A value is named by its family and its key: the counter "a" and the set "a" are two values. Naming one makes nothing; a value
+that was never written reads as zero, None or empty. Every node has its own copy, reads and writes it at once, and exchanges
+what was written; copies that have seen the same writes are equal.
+
+Limits: a key has at most 8 KiB and does not begin with `__nx/`; a field's name has at most 8 KiB; a value, an element or a
+field's value 1 MiB; texts in UTF-8. A turn's batch has at most 10,000 operations and 4 MiB. `Text` has limits of its own. Every
+`str` is Unicode text: half of a surrogate pair, which JSON may bring along, is `Invalid`. What is no text goes as bytes.
+
+Errors: an argument of a wrong type is a `TypeError`. Everything else is a `NumaxError`: reading fails with `Denied` and
+`Unavailable`; writing with `Quota` as well, and with `Invalid` when the turn's batch would pass its limits. Every call fails
+with `Denied` when the policy grants nothing under the key, and with `Invalid` when the key breaks a limit. What else can fail
+stands with the call. A call that failed has changed nothing, and what the turn wrote before it stays.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +42,17 @@ class _Value:
 
 
 class Counter(_Value):
-    """A counter that only grows."""
+    """A counter that only grows. Its value is the sum of what every node added."""
 
     _family = _crdt.GCounter
 
     def increment(self, by: int = 1) -> None:
-        """Adds `by`, from 0 to 2**64-1."""
+        """Adds `by`, from 0 to 2**64-1. `Invalid` when this node's share of the sum would pass 2**64-1."""
         self._do("increment", u64(by, "the increment"))
 
     @property
     def value(self) -> int:
-        """The value; 0 if it was never written."""
+        """The sum, this turn's own increments included; 2**64-1 if it is beyond that."""
         return int(self._do("value"))
 
 
@@ -48,16 +62,16 @@ class PnCounter(_Value):
     _family = _crdt.PnCounter
 
     def increment(self, by: int = 1) -> None:
-        """Adds `by`, from 0 to 2**64-1."""
+        """Adds `by`, from 0 to 2**64-1. `Invalid` when this node's share in this direction would pass 2**64-1."""
         self._do("increment", u64(by, "the increment"))
 
     def decrement(self, by: int = 1) -> None:
-        """Subtracts `by`, from 0 to 2**64-1."""
+        """Takes `by` away, from 0 to 2**64-1. `Invalid` as with `increment`."""
         self._do("decrement", u64(by, "the decrement"))
 
     @property
     def value(self) -> int:
-        """The value; 0 if it was never written."""
+        """The difference of all increments and decrements; the nearest of -2**63 and 2**63-1 if it is beyond that."""
         return int(self._do("value"))
 
 
@@ -67,7 +81,7 @@ class Register(_Value):
     _family = _crdt.LwwRegister
 
     def get(self) -> bytes | None:
-        """The value, None if there is none."""
+        """The value; None when it was never set or is cleared."""
         value: bytes | None = self._do("get")
         return value
 
@@ -76,22 +90,24 @@ class Register(_Value):
         return _decode(self.get())
 
     def set(self, value: Data) -> None:
-        """Writes the value."""
+        """Writes the value, of at most 1 MiB. `Invalid` when it is larger."""
         self._do("set", data(value, "the value"))
 
     def clear(self) -> None:
-        """Takes the value away."""
+        """Removes the value."""
         self._do("clear")
 
     def compare_and_set(self, expected: Data | None, value: Data) -> bool:
-        """Writes `value` if the register holds `expected` (None: nothing), and says whether it did. Atomic on this node
-        only; what the handler has written before it is committed first."""
+        """Writes `value`, of at most 1 MiB, if the register holds `expected` (None: nothing), and says whether it did. Atomic
+        among the modules of this node only. What this turn has written before is committed first. `Invalid` when `value` is
+        larger."""
         old = None if expected is None else data(expected, "the expected value")
         return bool(self._do("compare_and_set", old, data(value, "the value")))
 
 
 class Map(_Value):
-    """Named fields, each of them like a `Register`."""
+    """Named fields, each of them like a `Register`. `m[field] = value` writes a field, whose name has at most 8 KiB and whose
+    value 1 MiB (`Invalid` when one is larger); `del m[field]` removes it, and nothing happens when there is none."""
 
     _family = _crdt.LwwMap
 
@@ -126,11 +142,13 @@ class Map(_Value):
         return (field for field, _ in self.items())
 
     def items(self) -> Iterator[tuple[str, bytes]]:
-        """All fields and their values, in byte order of the fields."""
+        """All fields and their values, in byte order of the fields. Fetched as one goes: what changes behind the field reached
+        is not seen, what changes after it is."""
         return pages(lambda after: self._do("entries", after, PAGE), "entries")
 
     def clear(self) -> None:
-        """Removes all fields that this node has seen."""
+        """Removes every field seen here; what others write at the same time stays. `Invalid` when that is too much for one
+        batch."""
         self._do("clear")
 
 
@@ -140,11 +158,11 @@ class Set(_Value):
     _family = _crdt.OrSet
 
     def add(self, element: Data) -> None:
-        """Adds an element."""
+        """Adds an element of at most 1 MiB. `Invalid` when it is larger."""
         self._do("add", data(element, "an element"))
 
     def discard(self, element: Data) -> None:
-        """Removes an element; nothing happens if it is not there."""
+        """Removes an element, as far as its additions are seen here; nothing happens when there is none."""
         self._do("remove", data(element, "an element"))
 
     def __contains__(self, element: Data) -> bool:
@@ -161,7 +179,8 @@ class Set(_Value):
         return (element.decode(errors="replace") for element in self)
 
     def clear(self) -> None:
-        """Removes all elements that this node has seen."""
+        """Removes every element seen here; what others add at the same time stays. `Invalid` when that is too much for one
+        batch."""
         self._do("clear")
 
 
@@ -172,17 +191,17 @@ class List(_Value):
     _family = _crdt.Rga
 
     def append(self, value: Data) -> str:
-        """Inserts at the end and gives the new element's id."""
+        """Inserts a value of at most 1 MiB at the end and gives the new element's id. `Invalid` when the value is larger."""
         return str(self._do("push", data(value, "the value")))
 
     def insert(self, value: Data, after: str | None = None) -> str:
-        """Inserts right behind the element with the id `after` (None: at the head) and gives the new element's id.
-        Raises `NotFound` when there is no such element any more."""
+        """Inserts a value of at most 1 MiB right behind the element `after`, or at the head, and gives the new element's id.
+        `NotFound` when `after` is no element any more, `Invalid` when it is no id or the value is larger."""
         place = None if after is None else text(after, "an id")
         return str(self._do("insert", place, data(value, "the value")))
 
     def get(self, id: str) -> bytes | None:
-        """The value of the element with this id, None if there is none."""
+        """An element's value; None when it is removed or never was. `Invalid` when `id` is no id."""
         value: bytes | None = self._do("get", text(id, "an id"))
         return value
 
@@ -191,7 +210,7 @@ class List(_Value):
         return _decode(self.get(id))
 
     def remove(self, id: str) -> None:
-        """Removes the element with this id. Raises `NotFound` when there is none any more."""
+        """Removes an element. `NotFound` when it is none any more, `Invalid` when `id` is no id."""
         self._do("remove", text(id, "an id"))
 
     def __len__(self) -> int:
@@ -201,7 +220,8 @@ class List(_Value):
         return (value for _, value in self.items())
 
     def items(self) -> Iterator[tuple[str, bytes]]:
-        """All elements in order: their ids and their values."""
+        """All elements in order: their ids and their values. Fetched as one goes: what changes behind the element reached is
+        not seen, what changes after it is."""
         return pages(lambda after: self._do("entries", after, PAGE), "entries")
 
     def texts(self) -> Iterator[str]:
@@ -209,15 +229,22 @@ class List(_Value):
         return (value.decode(errors="replace") for value in self)
 
     def clear(self) -> None:
-        """Removes all elements that this node has seen."""
+        """Removes every element seen here; what others insert at the same time stays. `Invalid` when that is too much for one
+        batch."""
         self._do("clear")
 
 
 class Text(_Value):
     """A text that several hands edit at once, compatible with Yjs: its root type is `doc.getText("text")`, plain text
     without formatting. Indexes and sizes count UTF-16 code units, as Yjs and browsers do, and not as Python does:
-    characters beyond U+FFFF, such as emoji, are two (`units` tells). From its first edit on a turn holds the text: other
-    turns that edit it wait until this one ends."""
+    characters beyond U+FFFF, such as emoji, are two (`units` tells).
+
+    From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with
+    `Unavailable` after 10 s or when two wait for each other.
+
+    The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8, and a
+    text at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is `Invalid`, and
+    removing makes room."""
 
     _family = _crdt.Text
 
@@ -227,11 +254,12 @@ class Text(_Value):
         return len(chunk) + sum(1 for c in chunk if c > "\uffff")
 
     def insert(self, index: int, chunk: str) -> None:
-        """Inserts before the unit at `index`."""
+        """Inserts `chunk` before the unit at `index`. `Invalid` beyond the end, within a surrogate pair, or when the text or
+        the turn's edits of it become too large."""
         self._do("insert", u32(index, "the index"), text(chunk, "a chunk"))
 
     def remove(self, index: int, length: int) -> None:
-        """Removes `length` units from `index` on."""
+        """Removes `length` units from `index` on. `Invalid` as with `insert`."""
         self._do("remove", u32(index, "the index"), u32(length, "the length"))
 
     def read(self) -> str:
@@ -245,7 +273,8 @@ class Text(_Value):
         return int(self._do("size"))
 
     def clear(self) -> None:
-        """Removes all text that this node has seen."""
+        """Removes all text seen here; what others insert at the same time stays. `Invalid` when that is too much for one
+        batch."""
         self._do("clear")
 
     def state_vector(self) -> bytes:
@@ -253,16 +282,19 @@ class Text(_Value):
         return bytes(self._do("state_vector"))
 
     def diff(self, since: Data | None = None) -> bytes:
-        """What a replica with the state vector `since` lacks (None: everything), as a Yjs update."""
+        """What a replica with the state vector `since` lacks (None: everything), as a Yjs update. `Invalid` when `since` is
+        no state vector."""
         return bytes(self._do("diff", None if since is None else data(since, "the state vector")))
 
     def apply_update(self, update: Data) -> None:
-        """Merges a Yjs update of at most 1 MiB."""
+        """Merges a Yjs update of at most 1 MiB. `Invalid` when it is none, holds something other than plain text, builds on
+        edits that are not here, or when the text or the turn's edits of it become too large."""
         self._do("apply_update", data(update, "the update"))
 
 
 def keys(kind: Kind, prefix: str = "") -> Iterator[str]:
-    """The keys of one family below `prefix` that this module may read, in byte order."""
+    """The keys of one family that begin with `prefix` and that this module may read, in byte order. Keys that are not UTF-8
+    are left out. `Denied` when it may read nothing below `prefix`."""
     host_kind, prefix = to_host(kind), text(prefix, "a prefix")
     return pages(lambda after: call(_crdt.keys, host_kind, prefix, after, PAGE), "keys")
 

@@ -11,7 +11,8 @@ T = TypeVar("T")
 
 
 class NumaxError(Exception):
-    """The host refused a call. `code` says why, `detail` what the host says about it."""
+    """A call was refused, by the host or, when an argument cannot be handed to it, by the SDK. `code` says why, `detail` tells
+    more."""
 
     code = "error"
 
@@ -27,25 +28,26 @@ class Denied(NumaxError, PermissionError):
 
 
 class Invalid(NumaxError, ValueError):
-    """An argument is out of its range: a negative number, an oversized key."""
+    """An argument is out of its range: an oversized key, a negative number, half of a surrogate pair, an overflow, a batch too
+    large."""
 
     code = "invalid"
 
 
 class NotFound(NumaxError, LookupError):
-    """A list element or a position that does not exist (any more)."""
+    """An element that does not exist (any more)."""
 
     code = "not-found"
 
 
 class Quota(NumaxError):
-    """A quota of the module's policy is used up for now."""
+    """A quota of the module's policy is used up for now; try again later."""
 
     code = "quota"
 
 
 class Unavailable(NumaxError):
-    """The node cannot do this at present: storage full or read-only, shutting down."""
+    """The node cannot do this at present: its storage is full or read-only, or it is shutting down."""
 
     code = "unavailable"
 

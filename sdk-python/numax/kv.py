@@ -1,4 +1,10 @@
-"""The key-value store of this node alone: durable, ordered, never replicated."""
+"""The key-value store of this node alone: durable, ordered, never replicated. What a turn writes here and to replicated values
+is one batch.
+
+A key has at most 8 KiB and does not begin with `__nx/`, a value has at most 1 MiB, a turn's batch 10,000 operations and 4 MiB;
+what passes that is `Invalid`, as is half of a surrogate pair. Reading fails with `Denied` and `Unavailable`, writing with
+`Quota` as well. A call that failed has changed nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +18,11 @@ from numax.errors import call
 
 
 class Kv:
-    """The store; there is one, `numax.kv`."""
+    """The store; there is one, `numax.kv`. `kv[key] = value` writes, `del kv[key]` removes a key, and nothing happens when there
+    is none."""
 
     def get(self, key: str) -> bytes | None:
-        """The value of a key, None if there is none."""
+        """The value of a key; None when there is none."""
         value: bytes | None = call(_kv.get, text(key, "a key"))
         return value
 
@@ -40,11 +47,13 @@ class Kv:
         return bool(call(_kv.exists, text(key, "a key")))
 
     def delete_prefix(self, prefix: str) -> int:
-        """Deletes all keys with this prefix and says how many there were."""
+        """Removes every key that begins with `prefix` and says how many there were. `Denied` when the module may not write all
+        of them, `Invalid` when they are too many for one batch."""
         return int(call(_kv.delete_prefix, text(prefix, "a prefix")))
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
-        """All entries with this prefix, in byte order of their keys."""
+        """The entries whose keys begin with `prefix` and that the module may read, in byte order. Keys that are not UTF-8 are
+        left out. `Denied` when it may read nothing below `prefix`."""
         prefix = text(prefix, "a prefix")
         return pages(lambda after: call(_kv.scan, prefix, after, PAGE), "entries")
 
