@@ -19,8 +19,8 @@
 //
 // [numax.Error] says what each kind means. Opening fails with numax.ErrDenied when the policy grants nothing under the key,
 // and with numax.ErrInvalid when the key breaks a limit. Reading fails with numax.ErrDenied and numax.ErrUnavailable;
-// writing with numax.ErrQuota as well, and with numax.ErrInvalid when the turn's batch would pass its limits. What is not
-// UTF-8 is numax.ErrInvalid. What else can fail stands with the call. A call that failed has changed nothing, and what the
+// writing with numax.ErrQuota as well, and with numax.ErrInvalid when the turn's batch would pass its limits. An argument
+// that breaks a limit or is not UTF-8 is numax.ErrInvalid everywhere. What else can fail stands with the call. A call that failed has changed nothing, and what the
 // turn wrote before it stays.
 package crdt
 

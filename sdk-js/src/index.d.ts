@@ -24,8 +24,8 @@
  *
  * **Errors.** An argument of a wrong type is a TypeError. Everything else is a {@link NumaxError}: reading fails with `denied`
  * and `unavailable`; writing with `quota` as well, and with `invalid` when the turn's batch would pass its limits. Every call
- * fails with `denied` when the policy grants nothing under the key, and with `invalid` when the key breaks a limit. What else
- * can fail stands with the call. A call that failed has changed nothing, and what the turn wrote before it stays.
+ * fails with `denied` when the policy grants nothing under the key, and with `invalid` when an argument breaks a limit. What
+ * else can fail stands with the call. A call that failed has changed nothing, and what the turn wrote before it stays.
  */
 
 /** Bytes, or Unicode text that is stored in UTF-8. */

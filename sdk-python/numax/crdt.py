@@ -10,8 +10,8 @@ field's value 1 MiB; texts in UTF-8. A turn's batch has at most 10,000 operation
 
 Errors: an argument of a wrong type is a `TypeError`. Everything else is a `NumaxError`: reading fails with `Denied` and
 `Unavailable`; writing with `Quota` as well, and with `Invalid` when the turn's batch would pass its limits. Every call fails
-with `Denied` when the policy grants nothing under the key, and with `Invalid` when the key breaks a limit. What else can fail
-stands with the call. A call that failed has changed nothing, and what the turn wrote before it stays.
+with `Denied` when the policy grants nothing under the key, and with `Invalid` when an argument breaks a limit. What else can
+fail stands with the call. A call that failed has changed nothing, and what the turn wrote before it stays.
 """
 
 from __future__ import annotations

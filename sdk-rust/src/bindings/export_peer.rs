@@ -12,7 +12,7 @@ use crate::bindings::imports::numax::runtime::common as __with_name0;
 pub mod exports {
     pub mod numax {
         pub mod runtime {
-            /// Members that come and go.
+            /// Members that come and go. Version 0.2 of the host does not call it.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod peer_handler {
                 #[used]

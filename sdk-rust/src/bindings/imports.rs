@@ -213,6 +213,10 @@ pub mod numax {
         }
         /// Key-value store of this node alone: durable, ordered, never replicated. Writes belong to the same batch as those to
         /// replicated values in the same turn.
+        ///
+        /// A key has at most 8 KiB and does not begin with `__nx/`, a value has at most 1 MiB, a turn's batch 10,000 operations and
+        /// 4 MiB; what passes that fails with `invalid`. Reading fails with `denied` and `unavailable`, writing with `quota` as well.
+        /// A call that failed has changed nothing.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod kv {
             #[used]
@@ -664,7 +668,8 @@ pub mod numax {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Removes every key with this prefix and says how many there were.
+            /// Removes every key with this prefix and says how many there were. `denied` when the module may not write all of them,
+            /// `invalid` when they are too many for one batch.
             #[allow(async_fn_in_trait)]
             pub fn delete_prefix(prefix: &str) -> ::core::result::Result<u64, Error> {
                 unsafe {
@@ -925,7 +930,8 @@ pub mod numax {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Entries with this prefix in byte order after `after`, at most `limit` of them.
+            /// Entries with this prefix that the module may read, in byte order after `after`, at most `limit` of them (at least 1, no more
+            /// than 10,000). Keys that are not UTF-8 are left out. `denied` when it may read nothing below `prefix`.
             #[allow(async_fn_in_trait)]
             pub fn scan(
                 prefix: &str,
@@ -1174,7 +1180,12 @@ pub mod numax {
         /// reading nor writing under this key, and with `invalid` when the key breaks a limit; each method then asks for its
         /// own grant. A batch holds at most 4 MiB and 10,000 operations: the call that would pass that fails with `invalid`.
         ///
-        /// Listings give what they list in pages of at most `limit`: hand the page's `next` back as `after` to go on.
+        /// Reading fails with `denied` and `unavailable`, writing with `quota` as well. An argument that breaks a limit of `common` is
+        /// `invalid` everywhere. What else can fail stands with the function. A call that failed has changed nothing, and what the
+        /// turn wrote before it stays.
+        ///
+        /// Listings give what they list in pages of at most `limit`, which is at least 1 (`invalid` when not) and of which no more
+        /// than 10,000 are given: hand the page's `next` back as `after` to go on.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod crdt {
             #[used]
@@ -1480,7 +1491,15 @@ pub mod numax {
                     }
                 }
             }
-            /// Collaborative text, compatible with Yjs. Indexes count UTF-16 code units, as Yjs does.
+            /// Collaborative text, compatible with Yjs: its root type is `doc.getText("text")`, plain text without formatting. Indexes
+            /// count UTF-16 code units, as Yjs does.
+            ///
+            /// From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with
+            /// `unavailable` after 10 s or when two wait for each other.
+            ///
+            /// The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8, and
+            /// a text at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is `invalid`, and
+            /// removing makes room.
             #[derive(Debug)]
             #[repr(transparent)]
             pub struct Text {
@@ -2073,7 +2092,7 @@ pub mod numax {
             }
             impl PnCounter {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Adds `by`.
+                /// Adds `by`. `invalid` when this node's own share in this direction would pass 2^64 - 1.
                 #[allow(async_fn_in_trait)]
                 pub fn increment(&self, by: u64) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -2200,7 +2219,7 @@ pub mod numax {
             }
             impl PnCounter {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Takes `by` away.
+                /// Takes `by` away. `invalid` as with `increment`.
                 #[allow(async_fn_in_trait)]
                 pub fn decrement(&self, by: u64) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -2593,7 +2612,7 @@ pub mod numax {
             }
             impl LwwRegister {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Writes the value.
+                /// Writes the value, of at most 1 MiB. `invalid` when it is larger.
                 #[allow(async_fn_in_trait)]
                 pub fn set(&self, value: &[u8]) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -3010,8 +3029,8 @@ pub mod numax {
             }
             impl LwwRegister {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Writes `value` if the register holds `expected` (none: nothing) and says whether it did.
-                /// Atomic on this node only; ends the turn's batch before it.
+                /// Writes `value`, of at most 1 MiB, if the register holds `expected` (none: nothing) and says whether it did. Atomic
+                /// among the modules of this node only; ends the turn's batch before it. `invalid` when `value` is larger.
                 #[allow(async_fn_in_trait)]
                 pub fn compare_and_set(
                     &self,
@@ -3322,7 +3341,7 @@ pub mod numax {
             }
             impl LwwMap {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Writes a field.
+                /// Writes a field; its name has at most 8 KiB, its value 1 MiB. `invalid` when one is larger.
                 #[allow(async_fn_in_trait)]
                 pub fn set(
                     &self,
@@ -4285,7 +4304,8 @@ pub mod numax {
             }
             impl LwwMap {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes every field seen here.
+                /// Removes every field seen here; what others write at the same time stays. `invalid` when that is too much for one
+                /// batch.
                 #[allow(async_fn_in_trait)]
                 pub fn clear(&self) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -4551,7 +4571,7 @@ pub mod numax {
             }
             impl OrSet {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Adds an element.
+                /// Adds an element of at most 1 MiB. `invalid` when it is larger.
                 #[allow(async_fn_in_trait)]
                 pub fn add(&self, element: &[u8]) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -5312,7 +5332,8 @@ pub mod numax {
             }
             impl OrSet {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes every element seen here.
+                /// Removes every element seen here; what others add at the same time stays. `invalid` when that is too much for one
+                /// batch.
                 #[allow(async_fn_in_trait)]
                 pub fn clear(&self) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -5578,8 +5599,8 @@ pub mod numax {
             }
             impl Rga {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Inserts right after the element `after`, or at the head, and gives the new element's id. `not-found` when
-                /// `after` is no element any more.
+                /// Inserts a value of at most 1 MiB right after the element `after`, or at the head, and gives the new element's id.
+                /// `not-found` when `after` is no element any more, `invalid` when it is no id or the value is larger.
                 #[allow(async_fn_in_trait)]
                 pub fn insert(
                     &self,
@@ -5760,7 +5781,7 @@ pub mod numax {
             }
             impl Rga {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Inserts at the end and gives the new element's id.
+                /// Inserts a value of at most 1 MiB at the end and gives the new element's id. `invalid` when the value is larger.
                 #[allow(async_fn_in_trait)]
                 pub fn push(
                     &self,
@@ -5912,7 +5933,7 @@ pub mod numax {
             }
             impl Rga {
                 #[allow(unused_unsafe, clippy::all)]
-                /// An element's value; none when it is removed or never was.
+                /// An element's value; none when it is removed or never was. `invalid` when `id` is no id.
                 #[allow(async_fn_in_trait)]
                 pub fn get(
                     &self,
@@ -6076,7 +6097,7 @@ pub mod numax {
             }
             impl Rga {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes an element. `not-found` when it is none any more.
+                /// Removes an element. `not-found` when it is none any more, `invalid` when `id` is no id.
                 #[allow(async_fn_in_trait)]
                 pub fn remove(&self, id: &str) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -6574,7 +6595,8 @@ pub mod numax {
             }
             impl Rga {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes every element seen here.
+                /// Removes every element seen here; what others insert at the same time stays. `invalid` when that is too much for one
+                /// batch.
                 #[allow(async_fn_in_trait)]
                 pub fn clear(&self) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -6840,7 +6862,8 @@ pub mod numax {
             }
             impl Text {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Inserts `chunk` before the unit at `index`.
+                /// Inserts `chunk` before the unit at `index`. `invalid` beyond the end, within a surrogate pair, or when the text or the
+                /// turn's edits of it become too large.
                 #[allow(async_fn_in_trait)]
                 pub fn insert(
                     &self,
@@ -6992,7 +7015,7 @@ pub mod numax {
             }
             impl Text {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes `len` units from `index` on.
+                /// Removes `len` units from `index` on. `invalid` as with `insert`.
                 #[allow(async_fn_in_trait)]
                 pub fn remove(
                     &self,
@@ -7406,7 +7429,7 @@ pub mod numax {
             }
             impl Text {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes all text seen here.
+                /// Removes all text seen here; what others insert at the same time stays. `invalid` when that is too much for one batch.
                 #[allow(async_fn_in_trait)]
                 pub fn clear(&self) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -7673,7 +7696,8 @@ pub mod numax {
             }
             impl Text {
                 #[allow(unused_unsafe, clippy::all)]
-                /// What a replica with the state vector `since` lacks (none: everything), as a Yjs update.
+                /// What a replica with the state vector `since` lacks (none: everything), as a Yjs update. `invalid` when `since` is no
+                /// state vector.
                 #[allow(async_fn_in_trait)]
                 pub fn diff(
                     &self,
@@ -7841,7 +7865,8 @@ pub mod numax {
             }
             impl Text {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Merges a Yjs update.
+                /// Merges a Yjs update of at most 1 MiB. `invalid` when it is none, holds something other than plain text, builds on
+                /// edits that are not here, or when the text or the turn's edits of it become too large.
                 #[allow(async_fn_in_trait)]
                 pub fn apply_update(
                     &self,
@@ -7979,7 +8004,7 @@ pub mod numax {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Keys of one family below a prefix that this module may read, in byte order after `after`, at most `limit`.
-            /// Keys that are not UTF-8 are left out.
+            /// Keys that are not UTF-8 are left out. `denied` when it may read nothing below `prefix`.
             #[allow(async_fn_in_trait)]
             pub fn keys(
                 kind: CrdtKind,
@@ -8638,7 +8663,8 @@ pub mod numax {
                 }
             }
         }
-        /// Messages between the modules of a cluster: at most once, to the members reachable now.
+        /// Messages between the modules of a cluster: at most once, to the members reachable now. Version 0.2 of the host answers
+        /// `unavailable`.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod messaging {
             #[used]
@@ -8795,7 +8821,8 @@ pub mod numax {
                 }
             }
         }
-        /// Changes of replicated values, pulled: for a handler that streams them to a browser.
+        /// Changes of replicated values, pulled: for a handler that streams them to a browser. Version 0.2 of the host answers
+        /// `unavailable`; `change-handler` is there.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod changes {
             #[used]
@@ -9314,7 +9341,8 @@ pub mod numax {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// `tick-handler.on-tick` with this name every `period-ms`, counted from the end of the last one.
+            /// `tick-handler.on-tick` with this name every `period-ms`, counted from the end of the last one. `invalid` for 0, outside
+            /// of `init`, and from 1,000 registrations on.
             #[allow(async_fn_in_trait)]
             pub fn every(
                 name: &str,
@@ -9450,7 +9478,8 @@ pub mod numax {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// `tick-handler.on-tick` with this name by a five-field cron expression, UTC.
+            /// `tick-handler.on-tick` with this name by a five-field cron expression, UTC. Version 0.2 of the host
+            /// answers `unavailable`.
             #[allow(async_fn_in_trait)]
             pub fn cron(
                 name: &str,
@@ -9607,7 +9636,8 @@ pub mod numax {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// `change-handler.on-change` for keys with this prefix that this module may read; what
-            /// this very instance wrote is left out. Of one family, or of all.
+            /// this very instance wrote is left out. Of one family, or of all. `denied` when it may read none of them; `invalid` outside
+            /// of `init`, and from 1,000 registrations on.
             #[allow(async_fn_in_trait)]
             pub fn watch(
                 kind: ::core::option::Option<CrdtKind>,
@@ -9748,7 +9778,8 @@ pub mod numax {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// `message-handler.on-message`; `*` matches one segment of a topic, a last `>` the rest.
+            /// `message-handler.on-message`; `*` matches one segment of a topic, a last `>` the rest. Version 0.2 of the
+            /// host answers `unavailable`.
             #[allow(async_fn_in_trait)]
             pub fn subscribe(topic: &str) -> ::core::result::Result<(), Error> {
                 unsafe {

@@ -13,8 +13,9 @@
 //!
 //! # Errors
 //! [`Error`](crate::Error) says what each kind means. Reading fails with `Denied` and `Unavailable`; writing with `Quota`
-//! as well, and with `Invalid` when the turn's batch would pass its limits. What else can fail stands with the call. A
-//! call that failed has changed nothing, and what the turn wrote before it stays.
+//! as well, and with `Invalid` when the turn's batch would pass its limits. An argument that breaks a limit is `Invalid`
+//! everywhere. What else can fail stands with the call. A call that failed has changed nothing, and what the turn wrote
+//! before it stays.
 
 /// A handle on a value of one family, and how it is opened.
 macro_rules! value {

@@ -315,7 +315,15 @@ func RgaFromBorrowHandle(handleValue int32) *Rga {
 //go:wasmimport numax:runtime/crdt@0.2.0 [resource-drop]text
 func resourceDropText(handle int32)
 
-// Collaborative text, compatible with Yjs. Indexes count UTF-16 code units, as Yjs does.
+// Collaborative text, compatible with Yjs: its root type is `doc.getText("text")`, plain text without formatting. Indexes
+// count UTF-16 code units, as Yjs does.
+//
+// From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with
+// `unavailable` after 10 s or when two wait for each other.
+//
+// The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8, and
+// a text at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is `invalid`, and
+// removing makes room.
 type Text struct {
 	handle *witRuntime.Handle
 }
