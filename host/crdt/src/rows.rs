@@ -81,7 +81,9 @@ pub enum ApplyError {
     #[error(transparent)]
     Row(#[from] RowError),
     /// A stored row is not what its family writes.
-    #[error("a row of a {kind} is damaged ({source}); restore the datastore from a snapshot or a peer")]
+    #[error(
+        "a row of the family {kind} is damaged ({source}); stop the node: `numax repair` builds the rows anew from the log, or says what else helps"
+    )]
     Damaged {
         /// The family.
         kind: Kind,

@@ -93,3 +93,40 @@ impl RowContent {
         matches!(self, Self::Removed | Self::ListElement { value: None, .. })
     }
 }
+
+/// What the rows of one value come to, to be compared with what its head says.
+#[derive(Debug, Clone, Default)]
+pub struct Sum {
+    up: u128,
+    down: u128,
+    live: u64,
+    head: Option<RowContent>,
+}
+
+impl Sum {
+    /// Counts a row, the head too.
+    pub fn add(&mut self, row: &RowFacts) {
+        match &row.content {
+            content if row.name == RowName::Head => self.head = Some(content.clone()),
+            RowContent::Totals { up, down } => {
+                self.up = self.up.saturating_add((*up).into());
+                self.down = self.down.saturating_add(down.unwrap_or(0).into());
+            }
+            RowContent::Value(_) | RowContent::Present | RowContent::ListElement { value: Some(_), .. } => {
+                self.live += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the head says the same. A value without one must be without anything to count.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        match &self.head {
+            None => (self.up, self.down, self.live) == (0, 0, 0),
+            Some(RowContent::Sums { up, down }) => (*up, down.unwrap_or(0)) == (self.up, self.down),
+            Some(RowContent::Count(count)) => *count == self.live,
+            Some(_) => true,
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub use table::{Kind, applier};
 
 use bytes::Bytes;
 
-pub use describe::{RowContent, RowFacts, RowName};
+pub use describe::{RowContent, RowFacts, RowName, Sum};
 
 use crate::{
     batch::{OpReader, OpWriter},

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use numax_crdt::{Batch, Key, Kind, OpKind, Origin, RowError, Rows, applier};
+use numax_crdt::{Batch, Key, Kind, OpKind, Origin, RowError, Rows, applier, family::Sum};
 
 type Sub = Vec<u8>;
 
@@ -54,6 +54,11 @@ impl Store {
         let mut out = BTreeMap::new();
         for ((kind, key), rows) in self.rows.clone() {
             let family = applier(kind).unwrap();
+            let mut sum = Sum::default();
+            for (sub, row) in &rows {
+                sum.add(&family.describe(&self.view(kind, &key), sub, row).unwrap());
+            }
+            assert!(sum.fits(), "{kind} {key}: {sum:?}");
             for (sub, row) in rows {
                 let view = self.view(kind, &key);
                 match family.export(&view, &sub, &row).unwrap() {

@@ -37,7 +37,7 @@ pub use flush::{FlushJob, FlushOutcome, SyncJob};
 pub use group::{GroupOutcome, Request, Response};
 pub use ingest::Ingested;
 pub(crate) use inspect::state_hash;
-pub(crate) use notes::{Notes, POSITION};
+pub(crate) use notes::{Notes, POSITION, load_origins};
 pub(crate) use pending::missing;
 
 use crate::{

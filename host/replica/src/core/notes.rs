@@ -112,7 +112,7 @@ impl Notes {
 }
 
 /// The origins that have numbers.
-pub(super) fn load_origins(engine: &dyn KvBackend) -> Result<Origins, OpenError> {
+pub(crate) fn load_origins(engine: &dyn KvBackend) -> Result<Origins, OpenError> {
     const STEP: usize = 1024;
     let mut out = Origins::default();
     let mut after: Option<Bytes> = None;

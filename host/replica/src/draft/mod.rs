@@ -176,7 +176,19 @@ impl Draft {
         key: &Key,
         read: impl FnOnce(&dyn Rows) -> Result<T, ApplyError>,
     ) -> Result<T, DraftError> {
-        self.access(|access| read(&View::new(access, kind, key)))
+        self.access(|access| {
+            read(&View::new(access, kind, key)).inspect_err(|error| {
+                let is_damage =
+                    matches!(error, ApplyError::Damaged { .. } | ApplyError::Row(RowError::UnknownOrigin(_)));
+                if is_damage && self.reader.shared.is_first_damage() {
+                    tracing::error!(
+                        family = kind.config_name(),
+                        key = named(key),
+                        "{error} (said of the first damaged row only)"
+                    );
+                }
+            })
+        })
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod base;
 mod plan;
+mod rows;
 mod run;
 mod trust;
 

@@ -9,6 +9,7 @@ use numax_store::{DiskError, Options, fingerprint};
 use super::{
     free_name, is_rows_damage, move_aside, open_core,
     plan::{self, Plan},
+    rows::check,
 };
 use crate::{
     Request, Response,
@@ -120,7 +121,7 @@ pub fn repair(
     Ok(report)
 }
 
-/// Reads every row.
+/// Reads every row, and whether it says what it can say.
 pub(super) fn read_rows(config: &ReplicaConfig, report: &mut Report) -> Result<Notes, OpenError> {
     let schemas = config.core.schemas;
     let engine = files::open_engine(
@@ -130,6 +131,7 @@ pub(super) fn read_rows(config: &ReplicaConfig, report: &mut Report) -> Result<N
     )?;
     let notes = Notes::load(&*engine, config.core.node)?;
     let rows = fingerprint(&*engine, |_| ())?.rows();
+    check(&*engine)?;
     report.found.push(format!(
         "rows: {rows} can be read ({}), up to position {} of the log",
         engine.name(),

@@ -4,7 +4,7 @@ use std::{
     ops::Bound,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     visible: AtomicU64,
     /// Counts the times that rows were taken back.
     taken_back: AtomicU64,
+    /// The operator knows that a row is damaged.
+    damage_is_known: AtomicBool,
     /// Texts that are being edited.
     #[cfg(feature = "text")]
     pub(crate) texts: Arc<crate::texts::Texts>,
@@ -91,6 +93,7 @@ impl Shared {
             side: Mutex::default(),
             visible: AtomicU64::new(0),
             taken_back: AtomicU64::new(0),
+            damage_is_known: AtomicBool::new(false),
             #[cfg(feature = "text")]
             texts: Arc::default(),
         }
@@ -142,6 +145,11 @@ impl Shared {
     /// How often rows were taken back.
     pub(crate) fn times_taken_back(&self) -> u64 {
         self.taken_back.load(Ordering::Acquire)
+    }
+
+    /// Whether no damaged row was met before.
+    pub(crate) fn is_first_damage(&self) -> bool {
+        !self.damage_is_known.swap(true, Ordering::Relaxed)
     }
 
     /// Goes back to what lay in front of the engine at an earlier log position: what came after it is gone.

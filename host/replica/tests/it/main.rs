@@ -33,3 +33,4 @@ mod small_disk;
 mod text;
 mod threads;
 mod transfer;
+mod wrong_rows;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use numax_crdt::{Dot, Hlc, Kind, RowContent, RowFacts, RowName};
+use numax_crdt::{Dot, Hlc, Kind, RowContent, RowFacts, RowName, family::Sum};
 
 use super::{Batches, Difference, rows};
 use crate::{ToolError, history::Lead, store::Store};
@@ -61,31 +61,9 @@ fn fits(difference: &Difference, found: &Found, lead: &Lead) -> Option<bool> {
 
 /// Whether a sum or count is not that of the rows beside it.
 fn contradicts_itself(found: &Found) -> bool {
-    let rows = || found.values().map(|(_, facts)| &facts.content);
-    let totals = |pick: fn(u64, Option<u64>) -> u64| -> u128 {
-        let of = |content: &RowContent| match content {
-            RowContent::Totals { up, down } => u128::from(pick(*up, *down)),
-            _ => 0,
-        };
-        rows().map(of).sum()
-    };
-    match found.get(&RowName::Head).map(|(_, facts)| &facts.content) {
-        Some(RowContent::Sums { up, down }) => {
-            *up != totals(|up, _| up) || down.is_some_and(|down| down != totals(|_, down| down.unwrap_or(0)))
-        }
-        Some(RowContent::Count(count)) => {
-            let live = |content: &&RowContent| {
-                matches!(
-                    content,
-                    RowContent::Value(_)
-                        | RowContent::Present
-                        | RowContent::ListElement { value: Some(_), .. }
-                )
-            };
-            *count != rows().filter(live).count() as u64
-        }
-        _ => false,
-    }
+    let mut sum = Sum::default();
+    found.values().for_each(|(_, facts)| sum.add(facts));
+    !sum.fits()
 }
 
 /// Whether the batch that the row says it is from says something else, or one that the side knows wins over it. That can be
