@@ -72,7 +72,14 @@ async fn nodes_that_write_under_one_origin_stop_writing_and_go_on_reading() {
     a.reaches("k", 11).await;
     copy.reaches("k", 101).await;
     others_friend.reaches("k", 101).await;
-    for node in [a, friend, copy, others_friend] {
+    for node in [a, friend, others_friend] {
         node.stop().await;
     }
+    // It is written down: nobody has to be there to tell it so again.
+    copy.stop().await;
+    let copy = Running::start(&world.path("copy"), &[], &[]).await.unwrap();
+    let refused = copy.try_increment("k", 1).await.unwrap_err();
+    assert!(matches!(refused, CommitError::DuplicateOrigin), "{refused}");
+    assert_eq!(copy.value("k").await, 101);
+    copy.stop().await;
 }

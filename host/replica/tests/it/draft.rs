@@ -1,7 +1,7 @@
 //! What a turn sees of its own writes, and what becomes of them.
 
 use numax_crdt::{Batch, Body, Kind, limits};
-use numax_replica::{Draft, DraftError};
+use numax_replica::{Draft, DraftError, IdSeed};
 
 use crate::common::{Node, bytes, key};
 
@@ -177,6 +177,22 @@ fn limits_refuse_the_call_and_leave_the_draft_as_it_was() {
     }
     assert_eq!(invalid(draft.g_counter_increment(&key("more"), 1)), "batch too large");
     assert_eq!(invalid(draft.kv_set(b"more", bytes("v"))), "batch too large");
+    let more = key("more");
+    let seed = IdSeed { now_ms: 1, random: 1 };
+    let refused = [
+        invalid(draft.pn_counter_decrement(&more, 1)),
+        invalid(draft.register_set(&more, bytes("v"))),
+        invalid(draft.map_set(&more, b"f", bytes("v"))),
+        invalid(draft.set_add(&more, bytes("v"))),
+        invalid(draft.list_push(&more, bytes("v"), seed)),
+    ];
+    assert!(refused.iter().all(|text| text == "batch too large"), "{refused:?}");
+    assert_eq!(draft.kv_get(b"more").unwrap(), None);
+    assert_eq!(draft.pn_counter_value(&more).unwrap(), 0);
+    assert_eq!(draft.register_get(&more).unwrap(), None);
+    assert_eq!((draft.map_get(&more, b"f").unwrap(), draft.map_size(&more).unwrap()), (None, 0));
+    assert_eq!((draft.set_contains(&more, b"v").unwrap(), draft.set_size(&more).unwrap()), (false, 0));
+    assert_eq!(draft.list_size(&more).unwrap(), 0);
     draft.g_counter_increment(&key("5"), 1).unwrap();
     assert_eq!(draft.g_counter_value(&key("more")).unwrap(), 0);
     assert_eq!(draft.take().len(), limits::MAX_BATCH_OPS);

@@ -5,7 +5,7 @@ use crate::commands::run;
 use crate::guests::Guest;
 use crate::held::Hold;
 use crate::logs;
-use crate::node::{Node, OPEN, key, load};
+use crate::node::{Node, OPEN, key, load, soon};
 use crate::server::{Server, serve};
 use numax_replica::{Durability, Health, ReplicaConfig};
 use numax_runtime::RunError;
@@ -168,6 +168,85 @@ async fn what_a_guest_has_only_read_leaves_when_it_is_durable_or_not_at_all() {
     assert!(!text.contains('2'), "{text}");
     // What is shown now was durable before, and needs no waiting.
     only_reads(&node, &server, 1).await;
+}
+
+#[tokio::test]
+async fn the_answer_of_a_request_to_the_outside_waits_for_the_batch_before_it() {
+    let (node, _faults, hold) = Node::held(fsync);
+    let server = turns(&node, "failures-out").await;
+    hold.set(true);
+    let addr = server.addr();
+    let answer = tokio::spawn(async move { get(addr, "/out-learned").await });
+    let asked = async {
+        while node.counter("q") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the guest's last write before it waits", asked).await;
+    // Time enough for an answer that does not wait.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(node.counter("learned"), 0, "the guest went on before its batches were safe");
+    hold.set(false);
+    assert_eq!(soon("an answer", answer).await.unwrap().text(), "ErrorCode::HttpRequestDenied");
+    assert_eq!(node.counter("learned"), 1);
+}
+
+/// Waits until the log has failed.
+async fn failed(node: &Node) {
+    let failed = async {
+        while !matches!(node.replica.health(), Health::ReadOnly(_)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the failure of the log", failed).await;
+}
+
+#[tokio::test]
+async fn a_guest_whose_batch_was_lost_does_not_run_on_even_if_it_writes_nothing() {
+    let (node, faults, hold) = Node::held(fsync);
+    let server = turns(&node, "failures-run-on").await;
+    hold.set(true);
+    let mut client = Client::connect(server.addr()).await;
+    client.begin("POST", "/run-on").await;
+    let committed = async {
+        while node.counter("a") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("its batch", committed).await;
+    fail_sync(&faults);
+    hold.set(false);
+    failed(&node).await;
+    client.chunk("").await;
+    assert_eq!(client.answer().await.unwrap().status(), 503);
+    server.idle().await;
+    let lines = logs::of("failures-run-on");
+    assert!(!lines.iter().any(|line| line.contains("ran on")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("the guest is stopped")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn an_instance_that_saw_what_was_lost_serves_no_more() {
+    let (node, faults, hold) = Node::held(fsync);
+    let policy = format!("{OPEN}[http]\nreuse = {{ max = 100, idle = \"1h\" }}\n");
+    let server = serve(&node, load(Guest::Turns, "failures-reused", &policy)).await;
+    hold.set(true);
+    node.write(|draft| draft.g_counter_increment(&key("a"), 1).unwrap()).await;
+    let addr = server.addr();
+    let answer = tokio::spawn(async move { get(addr, "/remember").await });
+    // The guest is done, and its answer waits.
+    let done = async {
+        while logs::of("failures-reused").iter().filter(|line| line.contains("remembers")).count() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the guest", done).await;
+    fail_sync(&faults);
+    hold.set(false);
+    failed(&node).await;
+    assert_eq!(answer.await.unwrap().status(), 503);
+    let again = get(addr, "/remembered").await;
+    assert_eq!((again.status(), again.text()), (200, "0".to_owned()), "a fresh instance");
 }
 
 #[tokio::test]

@@ -287,3 +287,30 @@ async fn two_instances_on_one_key_do_not_disturb_each_other() {
     assert_eq!(node.batches(2).await, [["b+1"], ["never+1"]]);
     assert_eq!(node.counter("a"), 4);
 }
+
+#[tokio::test]
+async fn open_turns_on_one_key_are_added_and_not_seen_by_others() {
+    let mut node = Node::new();
+    let server = turns(&node, "turns-open").await;
+    let addr = server.addr();
+    // Two instances have written `a` twice each, and keep their turns open; one of them will trap.
+    let ask = |path: &'static str| tokio::spawn(async move { get(addr, path).await });
+    let (first, trapping) = (ask("/hold"), ask("/hold-trap"));
+    let both = async {
+        while logs::of("turns-open").iter().filter(|line| line.contains("holds")).count() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("two open turns", both).await;
+    // A third commits to the same key, and nobody sees more of it than is committed.
+    assert_eq!(get(addr, "/print").await.status(), 200);
+    assert_eq!(get(addr, "/read").await.text(), "3");
+    assert_eq!(node.batches(1).await, [["a+3"]]);
+    node.write(|draft| draft.g_counter_increment(&crate::node::key("go"), 1).unwrap()).await;
+    let first = soon("an answer", first).await.unwrap();
+    assert_eq!((first.status(), first.text()), (200, "5".to_owned()), "what is committed, and its own");
+    assert_eq!(soon("an answer", trapping).await.unwrap().status(), 500);
+    server.idle().await;
+    assert_eq!(node.batches(2).await, [["go+1"], ["a+2"]]);
+    assert_eq!(node.counter("a"), 5);
+}

@@ -1,5 +1,7 @@
 //! Known sequences of increments and commit points, by path.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use numax_sdk::crdt::{GCounter, LwwRegister};
 use numax_sdk::{kv, messaging};
 use test_guests::{answer, incr, response, target, write};
@@ -13,6 +15,9 @@ use wasip2::http::types::{
 use wasip2::io::poll;
 use wasip2::io::streams::{InputStream, StreamError};
 use wasip2::sockets::{instance_network, ip_name_lookup};
+
+/// What this instance has read once.
+static SEEN: AtomicU64 = AtomicU64::new(0);
 
 struct Turns;
 
@@ -30,7 +35,15 @@ impl wasip2::exports::http::incoming_handler::Guest for Turns {
             "/write" => unflushed_write(out),
             "/print" => print(out),
             "/reuse" => reused_handle(out),
-            "/out" => outbound(out),
+            "/out" | "/out-learned" => outbound(&path, out),
+            "/run-on" => run_on(&request, out),
+            "/remember" => {
+                SEEN.store(GCounter::open("a").expect("open").value().expect("value"), Ordering::Relaxed);
+                answer(out, 200, &SEEN.load(Ordering::Relaxed).to_string());
+                println!("remembers");
+            }
+            "/remembered" => answer(out, 200, &SEEN.load(Ordering::Relaxed).to_string()),
+            "/hold" | "/hold-trap" => hold(&path, out),
             "/trailers" => trailers(&request, out),
             "/wait" => {
                 incr("s");
@@ -143,8 +156,35 @@ fn reused_handle(out: ResponseOutparam) {
     OutgoingBody::finish(body, None).expect("finish");
 }
 
+/// a, a commit point, then the whole request body, a commit point, a line of output, and an answer. Writes nothing
+/// behind the first commit point.
+fn run_on(request: &IncomingRequest, out: ResponseOutparam) {
+    let commit = || poll::poll(&[&monotonic_clock::subscribe_duration(0)]);
+    incr("a");
+    commit();
+    let incoming = request.consume().expect("consume");
+    test_guests::read_all(&incoming.stream().expect("stream"));
+    commit();
+    println!("ran on");
+    answer(out, 200, "");
+}
+
+/// Writes to a key and keeps its turn open until a counter of another name moves; then answers with what it reads.
+fn hold(path: &str, out: ResponseOutparam) {
+    let value = |key: &str| GCounter::open(key).expect("open").value().expect("value");
+    incr("a");
+    incr("a");
+    assert!(value("a") >= 2, "its own writes");
+    println!("holds");
+    while value("go") == 0 {}
+    if path == "/hold-trap" {
+        panic!("with an open turn");
+    }
+    answer(out, 200, &value("a").to_string());
+}
+
 /// o, request, p, its body, its end, q, its answer. The answer is the status, or what the host refused it with.
-fn outbound(out: ResponseOutparam) {
+fn outbound(path: &str, out: ResponseOutparam) {
     let (request, request_body) = post("example.invalid");
     incr("o");
     let answer_to_come = outgoing_handler::handle(request, None).expect("handle");
@@ -156,6 +196,9 @@ fn outbound(out: ResponseOutparam) {
     let _ = OutgoingBody::finish(request_body, None);
     incr("q");
     let text = outcome(&answer_to_come);
+    if path == "/out-learned" {
+        incr("learned");
+    }
     answer(out, 200, &text);
 }
 

@@ -134,6 +134,7 @@ fn cap() -> Result<(), Error> {
     let value = vec![b'v'; 1 << 20];
     let mut taken = 0;
     let refusal = loop {
+        assert!(taken < 16, "it takes more than a batch holds");
         match map.set(format!("{taken}"), &value) {
             Ok(()) => taken += 1,
             Err(e) => break e,
