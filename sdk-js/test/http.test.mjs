@@ -37,6 +37,15 @@ test('a method of its own and an answer without a body', async () => {
   assert.deepEqual([sent.status, sent.headers, sent.body.length, sent.finished], [204, ['x-m: PURGE'], 0, true]);
 });
 
+test('header values are bytes, one a character', async () => {
+  const every = Array.from({ length: 0xe0 }, (_, i) => String.fromCharCode(i + 0x20)).join('').replace('\x7f', '').trim();
+  for (const value of ['b', 'a\xe9b', 'a\x80\x9fb', Buffer.from('€ ä 😀').toString('latin1'), every]) {
+    const echo = (r) => new Response(null, { headers: { 'x-b': r.headers.get('x-a') } });
+    await serve(echo, incoming('GET', '/', { headers: [['x-a', value]] }), {});
+    assert.deepEqual([sent.status, sent.headers], [200, [`x-b: ${value}`]], JSON.stringify(value));
+  }
+});
+
 test('answers stream', async () => {
   const parts = ['a', 'b', 'c'];
   const stream = new ReadableStream({

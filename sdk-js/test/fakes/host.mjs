@@ -270,7 +270,7 @@ globalThis.fakeHost['wasi:http/types@0.2.12'] = {
   Fields: {
     fromList(list) {
       if (list.some(([name]) => name === 'connection')) throw refusal('forbidden');
-      return list.map(([name, value]) => `${name}: ${new TextDecoder().decode(value)}`);
+      return list.map(([name, value]) => `${name}: ${Buffer.from(value).toString('latin1')}`);
     },
   },
   IncomingBody: {
@@ -298,7 +298,7 @@ export function incoming(method, path, { headers = [], chunks = [] } = {}) {
     method: () => (known ? { tag: method.toLowerCase() } : { tag: 'other', val: method }),
     headers: () => ({
       ...disposable('fields'),
-      entries: () => headers.map(([name, value]) => [name, new TextEncoder().encode(value)]),
+      entries: () => headers.map(([name, value]) => [name, new Uint8Array(Buffer.from(value, 'latin1'))]),
     }),
     scheme: () => ({ tag: 'HTTP' }),
     authority: () => undefined,
