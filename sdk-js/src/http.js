@@ -66,6 +66,9 @@ class Body {
   }
 }
 
+/** Thrown for a request that the web's Request cannot be. */
+class Unreadable extends Error {}
+
 function toRequest(incoming, body) {
   const tag = incoming.method();
   const method = tag.tag === 'other' ? tag.val : tag.tag.toUpperCase();
@@ -87,7 +90,12 @@ function toRequest(incoming, body) {
       cancel: () => body.close(),
     });
   }
-  return new Request(`${scheme}://${authority}${incoming.pathWithQuery() ?? '/'}`, init);
+  const url = `${scheme}://${authority}${incoming.pathWithQuery() ?? '/'}`;
+  try {
+    return new Request(url, init);
+  } catch {
+    throw new Unreadable(); // TRACE, `Host: a b`: all of it is the client's
+  }
 }
 
 /** Writes all of `chunk` and waits only when the host's buffer is full: waiting ends a turn. */
@@ -127,12 +135,16 @@ function toOutgoing(response) {
 /** The status of an answer that a refused call prevented, when the module does not catch it itself. */
 const STATUS = { invalid: 400, denied: 403, 'not-found': 404, quota: 429, unavailable: 503 };
 
+const plain = (status, text) =>
+  new Response(`${text}\n`, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } });
+
 /** What is answered to an exception. Only what the host says about the client's own request is shown to the client. */
 function failed(e) {
+  if (e instanceof Unreadable) return plain(400, 'the request has a method or an address that cannot be served');
   const [status, text] =
     !(e instanceof NumaxError) ? [500, 'internal error'] : [STATUS[e.code], e.code === 'denied' ? 'denied' : e.message];
   if (status === 500 || e.code === 'denied') console.error(e?.stack ? `${e}\n${e.stack}` : String(e));
-  return new Response(`${text}\n`, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } });
+  return plain(status, text);
 }
 
 /** Answers one request with `fetch`. An exception before the head of the answer was sent becomes an answer. */

@@ -46,6 +46,19 @@ test('header values are bytes, one a character', async () => {
   }
 });
 
+test('a request that the web has no Request for is a 400', async () => {
+  const never = () => assert.fail('it was handled');
+  const said = await quietly(async () => {
+    await serve(never, incoming('TRACE', '/'), {});
+    assert.equal(sent.status, 400);
+    await serve(never, incoming('GET', '/', { headers: [['host', 'a b']] }), {});
+    assert.equal(sent.status, 400);
+    await serve(() => new Request('a b'), incoming('GET', '/'), {}); // the module's own
+    assert.equal(sent.status, 500);
+  });
+  assert.match(said, /a b/);
+});
+
 test('answers stream', async () => {
   const parts = ['a', 'b', 'c'];
   const stream = new ReadableStream({
