@@ -116,12 +116,6 @@ impl Room {
         self.space(&mut state).is_none_or(|space| space.free / 2 > self.kept(space).saturating_add(bytes))
     }
 
-    /// Whether there is as much as the ballast would give.
-    pub(crate) fn has_left(&self) -> bool {
-        let mut state = self.state();
-        self.space(&mut state).is_none_or(|space| space.free > self.kept(space) / 4)
-    }
-
     /// Gives up the ballast, so that an engine can be opened.
     pub(crate) fn give_up_ballast(&self) {
         let mut state = self.state();

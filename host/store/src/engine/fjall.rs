@@ -11,12 +11,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
 use super::{
     files::{disk_bytes, kv_io, sync_dir},
     long_keys,
-    raw::{Raw, Writes},
+    raw::{Look, Raw, Writes},
 };
 use crate::{Engine, kv::KvError};
 
@@ -42,8 +42,9 @@ impl Fjall {
         failed(&self.dir, error)
     }
 
-    fn read(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        let value = self.rows.get(key).map_err(|error| self.failed(error))?;
+    /// Reads at a moment: a read of the keyspace itself would show parts of a batch.
+    fn read(&self, at: &Snapshot, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        let value = at.get(&self.rows, key).map_err(|error| self.failed(error))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 }
@@ -71,6 +72,50 @@ fn is_full(dir: &Path) -> bool {
     crate::free_bytes(dir).is_ok_and(|free| free < FULL_BYTES)
 }
 
+impl Look for Fjall {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        let at = self.db.snapshot();
+        match long_keys::split(key) {
+            None => self.read(&at, key),
+            Some((index, rest)) => long_keys::get(&index, rest, &|key| self.read(&at, key)),
+        }
+    }
+
+    fn scan(&self, from: Bound<Vec<u8>>, visit: &mut dyn FnMut(&[u8], Bytes) -> bool) -> Result<(), KvError> {
+        let after = |key: &[u8]| match &from {
+            Bound::Included(from) => key >= &from[..],
+            Bound::Excluded(from) => key > &from[..],
+            Bound::Unbounded => true,
+        };
+        // A long key's index row sorts where its first part does.
+        let start = match &from {
+            Bound::Included(key) | Bound::Excluded(key) => match long_keys::split(key) {
+                Some((index, _)) => Bound::Included(index),
+                None => from.clone(),
+            },
+            Bound::Unbounded => Bound::Unbounded,
+        };
+        let at = self.db.snapshot();
+        for row in at.range(&self.rows, (start, Bound::<Vec<u8>>::Unbounded)) {
+            let (key, value) = row.into_inner().map_err(|error| self.failed(error))?;
+            let Some(head) = long_keys::is_index(&key) else {
+                if !visit(&key, Bytes::copy_from_slice(&value)) {
+                    return Ok(());
+                }
+                continue;
+            };
+            for number in long_keys::numbers(&value) {
+                let (rest, value) = long_keys::rest(number, &|key| self.read(&at, key))?;
+                let key = [head, &rest].concat();
+                if after(&key) && !visit(&key, value) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Raw for Fjall {
     const ENGINE: Engine = Engine::Fjall;
 
@@ -96,49 +141,10 @@ impl Raw for Fjall {
         sync_dir(&self.dir)
     }
 
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        match long_keys::split(key) {
-            None => self.read(key),
-            Some((index, rest)) => long_keys::get(&index, rest, &|key| self.read(key)),
-        }
-    }
-
-    fn scan(&self, from: Bound<Vec<u8>>, visit: &mut dyn FnMut(&[u8], Bytes) -> bool) -> Result<(), KvError> {
-        let after = |key: &[u8]| match &from {
-            Bound::Included(from) => key >= &from[..],
-            Bound::Excluded(from) => key > &from[..],
-            Bound::Unbounded => true,
-        };
-        // A long key's index row sorts where its first part does.
-        let start = match &from {
-            Bound::Included(key) | Bound::Excluded(key) => match long_keys::split(key) {
-                Some((index, _)) => Bound::Included(index),
-                None => from.clone(),
-            },
-            Bound::Unbounded => Bound::Unbounded,
-        };
-        for row in self.rows.range((start, Bound::<Vec<u8>>::Unbounded)) {
-            let (key, value) = row.into_inner().map_err(|error| self.failed(error))?;
-            let Some(head) = long_keys::is_index(&key) else {
-                if !visit(&key, Bytes::copy_from_slice(&value)) {
-                    return Ok(());
-                }
-                continue;
-            };
-            for number in long_keys::numbers(&value) {
-                let (rest, value) = long_keys::rest(number, &|key| self.read(key))?;
-                let key = [head, &rest].concat();
-                if after(&key) && !visit(&key, value) {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn apply(&self, writes: Writes) -> Result<(), KvError> {
         let mut next = self.next_long.lock().unwrap_or_else(PoisonError::into_inner);
-        let writes = long_keys::translate(writes, &mut next, &|key| self.read(key))?;
+        let at = self.db.snapshot();
+        let writes = long_keys::translate(writes, &mut next, &|key| self.read(&at, key))?;
         // Otherwise a part of the journal would wait in this process.
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
         for (key, value) in writes {

@@ -26,7 +26,7 @@ use redb::{
 
 use super::{
     files::{io_failed, kv_io, sync_dir},
-    raw::{Raw, Writes},
+    raw::{Look, Raw, Writes},
 };
 use crate::{Engine, kv::KvError};
 
@@ -117,6 +117,35 @@ fn failed(dir: &Path, error: impl Into<redb::Error>) -> KvError {
     }
 }
 
+impl Look for Redb {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        let read = self.db.begin_read().map_err(|error| self.failed(error))?;
+        let table = match read.open_table(TABLE) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            table => table.map_err(|error| self.failed(error))?,
+        };
+        let found = table.get(key).map_err(|error| self.failed(error))?;
+        found.map(|found| self.value(key, found.value())).transpose()
+    }
+
+    fn scan(&self, from: Bound<Vec<u8>>, visit: &mut dyn FnMut(&[u8], Bytes) -> bool) -> Result<(), KvError> {
+        let read = self.db.begin_read().map_err(|error| self.failed(error))?;
+        let table = match read.open_table(TABLE) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            table => table.map_err(|error| self.failed(error))?,
+        };
+        let from = from.as_ref().map(Vec::as_slice);
+        let rows = table.range::<&[u8]>((from, Bound::Unbounded)).map_err(|error| self.failed(error))?;
+        for row in rows {
+            let (key, value) = row.map_err(|error| self.failed(error))?;
+            if !visit(key.value(), self.value(key.value(), value.value())?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Raw for Redb {
     const ENGINE: Engine = Engine::Redb;
 
@@ -154,33 +183,6 @@ impl Raw for Redb {
     fn establish(&self) -> Result<(), KvError> {
         self.sync()?;
         sync_dir(&self.dir)
-    }
-
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        let read = self.db.begin_read().map_err(|error| self.failed(error))?;
-        let table = match read.open_table(TABLE) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            table => table.map_err(|error| self.failed(error))?,
-        };
-        let found = table.get(key).map_err(|error| self.failed(error))?;
-        found.map(|found| self.value(key, found.value())).transpose()
-    }
-
-    fn scan(&self, from: Bound<Vec<u8>>, visit: &mut dyn FnMut(&[u8], Bytes) -> bool) -> Result<(), KvError> {
-        let read = self.db.begin_read().map_err(|error| self.failed(error))?;
-        let table = match read.open_table(TABLE) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            table => table.map_err(|error| self.failed(error))?,
-        };
-        let from = from.as_ref().map(Vec::as_slice);
-        let rows = table.range::<&[u8]>((from, Bound::Unbounded)).map_err(|error| self.failed(error))?;
-        for row in rows {
-            let (key, value) = row.map_err(|error| self.failed(error))?;
-            if !visit(key.value(), self.value(key.value(), value.value())?) {
-                break;
-            }
-        }
-        Ok(())
     }
 
     fn apply(&self, writes: Writes) -> Result<(), KvError> {

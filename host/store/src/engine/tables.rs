@@ -2,20 +2,22 @@
 //!
 //! **A full disk passes.** Writes stop before the disk is full, see [`Room`]. But somebody else may fill it, and every
 //! engine gives up for good when a write finds no space, and also stops reading. So what was committed since the last
-//! sync is remembered (it is shared with the row cache, and at most [`MAX_REDO`]). For reading, the engine is opened
-//! again at once, with the room of the ballast, and what it may have lost lies over it in memory. For writing, it is
-//! opened again once there is space, and gets those batches once more. Any other failure of a write, and of a sync above
-//! all, makes the engine read-only until the node is started again.
+//! sync is remembered (it is shared with the row cache, and at most [`MAX_REDO`]), and lies over what is read from then
+//! on: the engine's files, where they can be read without it, which takes no room; or the engine, which is opened again
+//! at once, with the room of the ballast. For writing, it is opened again once there is space, and gets those batches
+//! once more. Any other failure of a write, and of a sync above all, makes the engine read-only until the node is
+//! started again.
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, mem,
     ops::Bound,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -25,7 +27,8 @@ use super::{
     Options,
     files::{self, guard, io_failed},
     header,
-    raw::{Raw, Writes},
+    opened::{Open, Over, Source},
+    raw::{Look, Raw, Writes},
 };
 use crate::{
     kv::{KvBackend, KvError, KvStats, Table, WriteBatch},
@@ -36,15 +39,17 @@ use crate::{
 const MAX_REDO: usize = 64 << 20;
 /// How often an engine that gave up is opened again to be read.
 const OPEN_EVERY: Duration = Duration::from_secs(1);
+/// How long to wait for reads to end, and for a lock of a process that ends, before files are opened again.
+const ENDS: Duration = Duration::from_secs(5);
 
 /// An open engine with tables.
 pub(super) struct Tables<R> {
     /// None after it found no space, and could not be opened again yet.
-    open: RwLock<Option<Open<R>>>,
+    open: RwLock<Option<Arc<Open<R>>>>,
     dir: PathBuf,
     room: Option<Arc<Room>>,
     /// Commits and syncs one at a time; what was committed since the last sync.
-    redo: Mutex<Redo>,
+    redo: Mutex<Redo<R>>,
     /// How often the engine was opened.
     openings: AtomicU64,
     /// Why no more writes are taken.
@@ -53,62 +58,28 @@ pub(super) struct Tables<R> {
     syncs: AtomicU64,
 }
 
-/// An engine, and rows that it does not have for certain.
-struct Open<R> {
-    raw: R,
-    over: BTreeMap<Vec<u8>, Option<Bytes>>,
-}
-
-#[derive(Default)]
-struct Redo {
+struct Redo<R> {
     batches: Vec<Writes>,
     bytes: usize,
     /// The engine found no space: it has to be opened again before it is written.
     broken: bool,
     /// When it was opened again to be read.
     opened: Option<Instant>,
-    /// It is open for reading only.
-    quiet: bool,
+    /// Engines that gave up, and have to be closed before their files are opened again.
+    aside: Vec<Arc<R>>,
+    /// One of them could not be closed.
+    held: bool,
 }
 
-impl<R: Raw> Open<R> {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        match self.over.get(key) {
-            Some(value) => Ok(value.clone()),
-            None => self.raw.get(key),
-        }
-    }
-
-    fn scan(&self, from: Bound<Vec<u8>>, visit: &mut dyn FnMut(&[u8], Bytes) -> bool) -> Result<(), KvError> {
-        if self.over.is_empty() {
-            return self.raw.scan(from, visit);
-        }
-        let mut over = self.over.range((from.clone(), Bound::Unbounded)).peekable();
-        let mut go_on = true;
-        self.raw.scan(from, &mut |key, value| {
-            while let Some((before, value)) = over.next_if(|(over, _)| over.as_slice() < key) {
-                go_on = value.clone().is_none_or(|value| visit(before, value));
-                if !go_on {
-                    return false;
-                }
-            }
-            let value = match over.next_if(|(over, _)| over.as_slice() == key) {
-                Some((_, over)) => over.clone(),
-                None => Some(value),
-            };
-            go_on = value.is_none_or(|value| visit(key, value));
-            go_on
-        })?;
-        while go_on && let Some((key, value)) = over.next() {
-            go_on = value.clone().is_none_or(|value| visit(key, value));
-        }
-        Ok(())
+impl<R> Default for Redo<R> {
+    fn default() -> Self {
+        Self { batches: Vec::new(), bytes: 0, broken: false, opened: None, aside: Vec::new(), held: false }
     }
 }
 
-impl Redo {
+impl<R> Redo<R> {
     /// What its batches leave.
-    fn over(&self) -> BTreeMap<Vec<u8>, Option<Bytes>> {
+    fn over(&self) -> Over {
         self.batches.iter().flatten().cloned().collect()
     }
 }
@@ -119,23 +90,20 @@ impl<R: Raw> Tables<R> {
         fs::create_dir_all(dir).map_err(io_failed("creating", dir))?;
         let fresh = files::is_fresh(dir, R::ENGINE)?;
         files::check_torn(dir)?;
-        let full = options.room.as_ref().is_some_and(|room| room.check(Use::Rows, 0).is_err());
-        let quietly = if full && !fresh { guard(dir, || R::open_quietly(dir).transpose())? } else { None };
-        let redo = Redo { broken: quietly.is_some(), quiet: quietly.is_some(), ..Redo::default() };
-        let raw = match quietly {
-            Some(raw) => raw,
-            None => guard(dir, || R::open(dir))?,
-        };
+        let raw = guard(dir, || R::open(dir))?;
         guard(dir, || header::check(&raw, dir, fresh, options.schemas))?;
         if fresh {
             raw.establish()?;
             files::set_mark(dir, R::ENGINE)?;
         }
         Ok(Self {
-            open: RwLock::new(Some(Open { raw, over: BTreeMap::new() })),
+            open: RwLock::new(Some(Arc::new(Open {
+                source: Source::Engine(Arc::new(raw)),
+                over: Over::new(),
+            }))),
             dir: dir.to_owned(),
             room: options.room.clone(),
-            redo: Mutex::new(redo),
+            redo: Mutex::default(),
             openings: AtomicU64::new(0),
             failed: OnceLock::new(),
             commits: AtomicU64::new(0),
@@ -143,28 +111,61 @@ impl<R: Raw> Tables<R> {
         })
     }
 
-    /// Calls the engine, if it is open.
-    fn call<T>(&self, act: impl FnOnce(&Open<R>) -> Result<T, KvError>) -> Result<T, KvError> {
+    /// What is open.
+    fn current(&self) -> Result<Arc<Open<R>>, KvError> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let no_space = || KvError::NoSpace { what: format!("using the datastore in {}", self.dir.display()) };
-        let open = open.as_ref().ok_or_else(no_space)?;
-        guard(&self.dir, || act(open))
+        open.clone().ok_or_else(|| self.no_space())
     }
 
-    /// Calls the engine for a read; one that gave up for want of space is opened again.
+    fn no_space(&self) -> KvError {
+        KvError::NoSpace { what: format!("using the datastore in {}", self.dir.display()) }
+    }
+
+    /// Calls the engine, if it is open.
+    fn call<T>(&self, act: impl FnOnce(&R) -> Result<T, KvError>) -> Result<T, KvError> {
+        match &self.current()?.source {
+            Source::Engine(raw) => guard(&self.dir, || act(raw)),
+            Source::Files(_) => Err(self.no_space()),
+        }
+    }
+
+    /// Reads; an engine that gave up for want of space is opened again.
     fn read<T>(&self, mut act: impl FnMut(&Open<R>) -> Result<T, KvError>) -> Result<T, KvError> {
         let opened = self.openings.load(Ordering::Acquire);
-        match self.call(&mut act) {
-            Err(error) if self.open_to_read(&error, opened) => self.call(act),
+        let mut once = || {
+            let open = self.current()?;
+            guard(&self.dir, || act(&open))
+        };
+        match once() {
+            Err(error) if self.open_to_read(&error, opened) => once(),
             result => result,
+        }
+    }
+
+    /// Puts something else in the place of what is open.
+    fn swap(&self, open: Option<Open<R>>) -> Option<Arc<Open<R>>> {
+        let opens = u64::from(open.is_some());
+        let mut place = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let old = mem::replace(&mut *place, open.map(Arc::new));
+        self.openings.fetch_add(opens, Ordering::AcqRel);
+        old
+    }
+
+    /// The same, and what was open has to be closed before its files are opened again.
+    fn put_aside(&self, open: Option<Open<R>>, redo: &mut Redo<R>) {
+        if let Some(old) = self.swap(open)
+            && let Source::Engine(raw) = &old.source
+        {
+            redo.aside.push(raw.clone());
         }
     }
 
     /// Opens the engine again for readers, after one of them got this error in its `opened`-th opening. Whether it is
     /// open now.
     fn open_to_read(&self, error: &KvError, opened: u64) -> bool {
-        // redb says so of everything behind the failure.
-        if !matches!(error, KvError::NoSpace { .. } | KvError::ReadOnly { .. }) {
+        let files = self.current().is_ok_and(|open| matches!(open.source, Source::Files(_)));
+        // redb says that it is read-only of everything behind the failure. Files may have been written over meanwhile.
+        if !files && !matches!(error, KvError::NoSpace { .. } | KvError::ReadOnly { .. }) {
             return false;
         }
         let mut redo = self.redo.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,55 +173,110 @@ impl<R: Raw> Tables<R> {
             return true;
         }
         redo.broken |= matches!(error, KvError::NoSpace { .. });
-        if !redo.broken
-            || self.failed.get().is_some()
-            || redo.opened.is_some_and(|at| at.elapsed() < OPEN_EVERY)
-        {
+        if redo.opened.is_some_and(|at| at.elapsed() < OPEN_EVERY) {
+            return false;
+        }
+        redo.opened = files.then(Instant::now);
+        if self.look(&mut redo) {
+            return true;
+        }
+        if !redo.broken || self.failed.get().is_some() {
             return false;
         }
         redo.opened = Some(Instant::now());
         self.give_up_ballast();
-        redo.quiet = true;
         let over = redo.over();
-        self.open_again(|dir| R::open_quietly(dir).unwrap_or_else(|| R::open(dir)), |_| Ok(over)).is_ok()
+        self.open_again(&mut redo, R::open, |_| Ok(over)).is_ok()
     }
 
-    /// The disk is nearly full: an engine that writes in the background is opened for reading only, while there is still
-    /// room for it to be closed.
-    fn rest(&self, redo: &mut Redo) -> Result<(), KvError> {
-        let Some(room) = &self.room else { return Ok(()) };
-        if redo.quiet || redo.broken || !self.call(|open| Ok(open.raw.writes_by_itself()))? {
-            return Ok(());
+    /// Lets readers read the files as they stand, if that can be done without the engine, and puts the engine aside.
+    /// Whether that was done.
+    fn look(&self, redo: &mut Redo<R>) -> bool {
+        let Ok(Some(files)) = guard(&self.dir, || R::look(&self.dir).transpose()) else { return false };
+        self.put_aside(Some(Open { source: Source::Files(files), over: redo.over() }), redo);
+        redo.broken = true;
+        true
+    }
+
+    /// The same, if it was not done yet.
+    fn look_now(&self, redo: &mut Redo<R>) {
+        if self.current().is_ok_and(|open| matches!(open.source, Source::Engine(_))) {
+            self.look(redo);
         }
-        if !room.has_left() {
-            room.give_up_ballast();
-            if !room.has_left() {
-                // Somebody was faster. It cannot be opened again, and as it is it can be read.
-                return Ok(());
+    }
+
+    /// Closes engines that gave up, and frees their files.
+    fn close_aside(&self, redo: &mut Redo<R>) -> Result<(), KvError> {
+        let deadline = Instant::now() + ENDS;
+        for mut raw in mem::take(&mut redo.aside) {
+            let owned = loop {
+                match Arc::try_unwrap(raw) {
+                    Ok(owned) => break Some(owned),
+                    Err(_) if Instant::now() > deadline => break None,
+                    Err(shared) => raw = shared,
+                }
+                thread::sleep(Duration::from_millis(1));
+            };
+            redo.held |= !owned.is_some_and(|raw| guard(&self.dir, || Ok(raw.close())).unwrap_or(false));
+        }
+        if redo.held {
+            let old = guard(&self.dir, || R::free_files(&self.dir))?;
+            redo.held = false;
+            if self.look(redo) {
+                // It is held until the process ends, and so is its room.
+                let _ = old.set_len(0);
             }
         }
-        redo.quiet = true;
-        redo.broken = true;
-        let over = redo.over();
-        self.open_again(|dir| R::open_quietly(dir).unwrap_or_else(|| R::open(dir)), |_| Ok(over))
+        Ok(())
     }
 
-    /// Opens the engine again; `prepare` answers what is to lie over it.
+    /// Opens files that were closed just now: whoever still writes to them holds their lock until that is done.
+    fn open_freed(&self, open: impl Fn(&Path) -> Result<R, KvError>) -> Result<R, KvError> {
+        let deadline = Instant::now() + ENDS;
+        loop {
+            match guard(&self.dir, || open(&self.dir)) {
+                Err(KvError::Locked { .. }) if Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Opens the engine again; `prepare` answers what is to lie over it. Where readers can have the files meanwhile,
+    /// they do, and in the other case they wait.
     fn open_again(
         &self,
-        open_raw: impl FnOnce(&Path) -> Result<R, KvError>,
-        prepare: impl FnOnce(&R) -> Result<BTreeMap<Vec<u8>, Option<Bytes>>, KvError>,
+        redo: &mut Redo<R>,
+        open_raw: impl Fn(&Path) -> Result<R, KvError>,
+        prepare: impl FnOnce(&R) -> Result<Over, KvError>,
     ) -> Result<(), KvError> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // Its files belong to one handle at a time.
-        drop(open.take());
-        *open = Some(guard(&self.dir, || {
-            let raw = open_raw(&self.dir)?;
-            let over = prepare(&raw)?;
-            Ok(Open { raw, over })
-        })?);
-        self.openings.fetch_add(1, Ordering::AcqRel);
-        Ok(())
+        let looked = self.look(redo);
+        if !looked {
+            // Its files belong to one handle at a time.
+            self.put_aside(None, redo);
+        }
+        self.close_aside(redo)?;
+        let prepared = self.open_freed(open_raw).and_then(|raw| {
+            let prepared = guard(&self.dir, || prepare(&raw));
+            let raw = Arc::new(raw);
+            if prepared.is_err() {
+                redo.aside.push(raw.clone());
+            }
+            Ok(Open { source: Source::Engine(raw), over: prepared? })
+        });
+        match prepared {
+            Ok(open) => {
+                self.swap(Some(open));
+                Ok(())
+            }
+            Err(error) => {
+                if looked {
+                    self.look(redo);
+                }
+                Err(error)
+            }
+        }
     }
 
     fn give_up_ballast(&self) {
@@ -231,20 +287,22 @@ impl<R: Raw> Tables<R> {
 
     /// Applies a batch. When that fails, some of its rows may be there; so it counts as committed from then on, and the
     /// engine as damaged until it was applied anew.
-    fn apply(&self, writes: Writes, bytes: usize, redo: &mut Redo) -> Result<(), KvError> {
-        let applied = self.call(|open| open.raw.apply(writes.clone()));
+    fn apply(&self, writes: Writes, bytes: usize, redo: &mut Redo<R>) -> Result<(), KvError> {
+        let applied = self.call(|raw| raw.apply(writes.clone()));
         if let Err(KvError::TooLarge { .. } | KvError::Low { .. }) = &applied {
             return applied;
         }
         redo.batches.push(writes);
         redo.bytes += bytes;
         if applied.is_err() {
+            // Readers see all of it.
+            if !self.look(redo)
+                && let Source::Engine(raw) = &self.current()?.source
+            {
+                self.swap(Some(Open { source: Source::Engine(raw.clone()), over: redo.over() }));
+            }
             self.give_up_ballast();
             files::set_torn(&self.dir)?;
-            if let Some(open) = self.open.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                // Readers see all of it.
-                open.over = redo.over();
-            }
         }
         applied
     }
@@ -257,7 +315,7 @@ impl<R: Raw> Tables<R> {
     /// Calls the engine for a write: after an error other than a full disk no more are taken.
     fn write<T>(
         &self,
-        act: impl FnOnce(&Self, &mut MutexGuard<'_, Redo>) -> Result<T, KvError>,
+        act: impl FnOnce(&Self, &mut MutexGuard<'_, Redo<R>>) -> Result<T, KvError>,
     ) -> Result<T, KvError> {
         let mut redo = self.redo.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = self.failed.get() {
@@ -265,26 +323,35 @@ impl<R: Raw> Tables<R> {
         }
         let healed = if redo.broken { self.heal(&mut redo) } else { Ok(()) };
         healed.and_then(|()| act(self, &mut redo)).inspect_err(|error| match error {
-            KvError::NoSpace { .. } => redo.broken = true,
-            KvError::TooLarge { .. } => {}
-            // That it cannot rest shows when it is read.
-            KvError::Low { .. } => drop(self.rest(&mut redo)),
-            other => drop(self.failed.set(other.to_string())),
+            KvError::TooLarge { .. } | KvError::Low { .. } => {}
+            KvError::NoSpace { .. } => {
+                redo.broken = true;
+                self.look_now(&mut redo);
+            }
+            other => {
+                // What waits for ever must not be read.
+                if matches!(other, KvError::ReadOnly { .. }) {
+                    self.look_now(&mut redo);
+                }
+                let _ = self.failed.set(other.to_string());
+            }
         })
     }
 
     /// Opens the engine again after it found no space, and gives it what it may have lost.
-    fn heal(&self, redo: &mut Redo) -> Result<(), KvError> {
+    fn heal(&self, redo: &mut Redo<R>) -> Result<(), KvError> {
         self.check_room(redo.bytes)?;
-        let healed = self.open_again(R::open, |raw| {
-            redo.batches.iter().try_for_each(|batch| raw.apply(batch.clone()))?;
+        let batches = redo.batches.clone();
+        let healed = self.open_again(redo, R::open, |raw| {
+            let applied = batches.into_iter().try_for_each(|batch| raw.apply(batch));
+            applied.inspect_err(|_| drop(files::set_torn(&self.dir)))?;
             raw.sync()?;
-            Ok(BTreeMap::new())
+            Ok(Over::new())
         });
-        if healed.is_err() {
+        if healed.is_err() && self.current().is_err() {
             // Not yet, then; readers go on.
             let over = redo.over();
-            let _ = self.open_again(|dir| R::open_quietly(dir).unwrap_or_else(|| R::open(dir)), |_| Ok(over));
+            let _ = self.open_again(redo, R::open, |_| Ok(over));
         }
         healed?;
         files::clear_torn(&self.dir)?;
@@ -292,8 +359,8 @@ impl<R: Raw> Tables<R> {
         Ok(())
     }
 
-    fn sync_now(&self, redo: &mut Redo) -> Result<(), KvError> {
-        self.call(|open| open.raw.sync())?;
+    fn sync_now(&self, redo: &mut Redo<R>) -> Result<(), KvError> {
+        self.call(R::sync)?;
         *redo = Redo::default();
         Ok(())
     }
@@ -366,7 +433,7 @@ impl<R: Raw> KvBackend for Tables<R> {
 
     fn stats(&self) -> KvStats {
         KvStats {
-            disk_bytes: self.call(|open| Ok(open.raw.disk_bytes())).unwrap_or(0),
+            disk_bytes: self.call(|raw| Ok(raw.disk_bytes())).unwrap_or(0),
             commits: self.commits.load(Ordering::Relaxed),
             syncs: self.syncs.load(Ordering::Relaxed),
         }

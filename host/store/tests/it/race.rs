@@ -1,8 +1,8 @@
 //! Others take all room of a disk again and again, and within a millisecond whatever an engine gives up, while it is
-//! written and read: every read is answered, and each time there is space it goes on. Not sled: it writes by itself, and
-//! loses such a race now and then (docs/design/storage.md, "A full disk").
+//! written and read: every read is answered, and each time there is space it goes on.
 
 use std::{
+    path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread::{self, sleep},
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use numax_store::{Engine, KvBackend, KvError, Options, Reserve, Room, Table, Wri
 use crate::small_disk::SmallDisk;
 
 const KEYS: u64 = 40;
-/// How often the disk is full, and for how long.
+/// How often the disk is full, and for how long; `NUMAX_RACE_TIMES` is for tests by hand.
 const TIMES: u64 = 2;
 const FULL: Duration = Duration::from_millis(600);
 /// How long an engine may take to notice that there is space again.
@@ -37,6 +37,17 @@ struct Stops<'a>(&'a AtomicBool);
 impl Drop for Stops<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
     }
 }
 
@@ -65,12 +76,15 @@ impl Race<'_> {
     }
 
     fn write(&self) {
+        let _stops = Stops(&self.stop);
         for version in 1.. {
             if !self.goes_on() {
                 return;
             }
-            if self.commit(version).is_err() {
-                sleep(Duration::from_millis(5));
+            match self.commit(version) {
+                Ok(()) => {}
+                Err(KvError::Low { .. } | KvError::NoSpace { .. }) => sleep(Duration::from_millis(5)),
+                Err(error) => panic!("{}: {error}", self.kind),
             }
             if version % 16 == 0 {
                 let _ = self.engine.sync();
@@ -93,15 +107,19 @@ impl Race<'_> {
             if !self.goes_on() {
                 return;
             }
-            let least = self.written[key as usize].load(Ordering::Acquire);
-            let found = self.engine.get(Table::Rows, &key.to_be_bytes());
-            let found = found.unwrap_or_else(|error| panic!("{}: {error}", self.kind));
-            let version =
-                found.as_ref().map_or(0, |row| u64::from_be_bytes(row.first_chunk().copied().unwrap()));
-            assert!(version >= least, "{}: key {key} has {version} and had {least}", self.kind);
-            assert!(found.is_none_or(|found| found == row(key, version)), "{}: key {key}", self.kind);
+            self.check(self.engine, key);
             self.reads.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// A key has at least what was written last.
+    fn check(&self, engine: &dyn KvBackend, key: u64) {
+        let least = self.written[key as usize].load(Ordering::Acquire);
+        let found = engine.get(Table::Rows, &key.to_be_bytes());
+        let found = found.unwrap_or_else(|error| panic!("{}: {error}", self.kind));
+        let version = found.as_ref().map_or(0, |row| u64::from_be_bytes(row.first_chunk().copied().unwrap()));
+        assert!(version >= least, "{}: key {key} has {version} and had {least}", self.kind);
+        assert!(found.is_none_or(|found| found == row(key, version)), "{}: key {key}", self.kind);
     }
 
     fn last(&self) -> u64 {
@@ -110,8 +128,9 @@ impl Race<'_> {
 
     fn run(&self) {
         let _stops = Stops(&self.stop);
-        for time in 0..TIMES {
-            sleep(Duration::from_millis(150 + 70 * time));
+        let times = std::env::var("NUMAX_RACE_TIMES").map_or(TIMES, |times| times.parse().unwrap());
+        for time in 0..times {
+            sleep(Duration::from_millis(150 + 70 * (time % 5)));
             self.full.store(true, Ordering::Release);
             sleep(FULL);
             self.full.store(false, Ordering::Release);
@@ -133,7 +152,8 @@ impl Race<'_> {
 
 #[test]
 fn every_read_is_answered_while_others_race_for_the_disk() {
-    for kind in [Engine::Redb, Engine::Fjall] {
+    let only = std::env::var("NUMAX_RACE_ENGINE").ok();
+    for kind in Engine::ALL.into_iter().filter(|kind| only.as_ref().is_none_or(|only| kind.name() == only)) {
         let Some(disk) = SmallDisk::new(96) else { return };
         let dir = disk.path().join("data");
         std::fs::create_dir(&dir).unwrap();
@@ -155,5 +175,11 @@ fn every_read_is_answered_while_others_race_for_the_disk() {
             race.run();
         });
         assert!(race.reads.load(Ordering::Relaxed) > 100, "{kind}");
+        // A new process finds all of it, which another one leaves that was not restarted meanwhile.
+        engine.sync().unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        copy_dir(&dir.join("rows"), copy.path());
+        let copy = open_with(kind, copy.path(), &Options::default()).unwrap();
+        (0..KEYS).for_each(|key| race.check(&*copy, key));
     }
 }

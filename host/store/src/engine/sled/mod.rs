@@ -7,14 +7,22 @@
 //! - all databases of a process share one lock inside sled, with which two of them, or a flush beside a batch, wait for
 //!   each other for good: everything that takes it for writing, or waits while it holds it, takes turns ([`TURN`]).
 //!
-//! - when a write in the background fails, sled does not wake who waits for it, neither in a flush nor in the end of a
-//!   database ([`flush`] does); when the file of a large value cannot be written, those wait for ever. So nothing is
-//!   begun without room for it, and after such a failure sled is neither flushed nor ended ([`Sled::stuck`]).
-//! - what it has in memory goes to the disk later, and it moves rows about by itself: so some room behind the end of its
-//!   main file is always set aside in that file ([`Sled::set_aside`]), where others cannot take it.
+//! - when a write in the background fails, it does not wake who waits for it, neither in a flush nor in the end of a
+//!   database ([`flush`] does); when the file of a large node cannot be written, those wait for ever. So nothing is begun
+//!   without room for it, and after any failure sled is neither flushed nor ended before it is clear which of the two it
+//!   was ([`Sled::is_stuck`]).
+//! - it writes by itself, twice a second, to make room in its file: that is turned off. It makes as much of it while it
+//!   is written, and then a failure has somebody who is told.
+//! - what it has in memory goes to the disk later: so some room behind the end of its main file is always set aside in
+//!   that file ([`Sled::set_aside`]), where others cannot take it.
+//! - what has found no space once fails again and again, also in reads: [`look`] reads the files without sled.
 //!
 //! Sled takes damage for the end of its log, drops what follows and says nothing: rows then go back to an earlier
 //! position, which the replica notices, because the position is a row, too.
+
+mod bytes;
+mod log;
+mod look;
 
 use std::{
     collections::BTreeSet,
@@ -33,11 +41,11 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use ::bytes::Bytes;
 
 use super::{
     files::{io_failed, kv_io, sync_dir, sync_failed},
-    raw::{Raw, Writes},
+    raw::{Look, Raw, Writes},
 };
 use crate::{
     Engine,
@@ -82,21 +90,27 @@ pub(super) struct Sled {
     aside: AtomicU64,
     /// Files of large values that are synced already.
     synced_blobs: Mutex<BTreeSet<OsString>>,
-    /// A batch failed half-way: whoever waits for sled now waits for good. It can be read.
+    /// Something failed.
+    failed: AtomicBool,
+    /// Whoever waits for sled waits for good.
     stuck: AtomicBool,
-    /// Nothing is written in the background.
-    quiet: bool,
 }
 
 impl Sled {
     /// Calls sled and turns its errors into ours.
     fn call<T>(&self, act: impl FnOnce(&sled::Db) -> Result<T, sled::Error>) -> Result<T, KvError> {
         let db = self.db.as_ref().ok_or(KvError::Closed)?;
-        act(db).map_err(|error| failed(&self.dir, error))
+        act(db).map_err(|error| failed(&self.dir, error)).inspect_err(|error| {
+            if matches!(error, KvError::NoSpace { .. } | KvError::Io { .. }) {
+                self.failed.store(true, Ordering::Release);
+            }
+        })
     }
 
-    fn with(dir: &Path, config: sled::Config) -> Result<Self, KvError> {
-        let config = config.path(dir).cache_capacity(CACHE_BYTES);
+    fn with(dir: &Path) -> Result<Self, KvError> {
+        let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        remove_unfinished(dir)?;
+        let _ = fs::remove_file(copy_of_main(dir));
         let db = {
             let _turn = turn();
             config.open().map_err(|error| failed(dir, error))?
@@ -109,15 +123,15 @@ impl Sled {
             main_file: main_file.map_err(io_failed("opening", &main_path))?,
             aside: AtomicU64::new(u64::MAX),
             synced_blobs: Mutex::default(),
+            failed: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
-            quiet: false,
         })
     }
 
     /// Flushes, or finds out that sled will not come back from it.
     fn flush(&self, db: &sled::Db) -> Result<(), KvError> {
         let _turn = turn();
-        match flush(&self.dir, db) {
+        match flush(&self.dir, db, &self.failed) {
             Some(result) => result.map(drop).map_err(|error| failed(&self.dir, error)),
             None => {
                 self.stuck.store(true, Ordering::Release);
@@ -128,9 +142,36 @@ impl Sled {
         }
     }
 
+    /// Whether who waits for it waits for good. After the failure of a large node's file sled goes on as if nothing had
+    /// happened, except for what waits; after any other it answers that one again and again.
+    fn is_stuck(&self) -> bool {
+        if self.failed.load(Ordering::Acquire) && self.call(|db| db.insert(LOOK, &[])).is_ok() {
+            self.stuck.store(true, Ordering::Release);
+        }
+        self.stuck.load(Ordering::Acquire)
+    }
+
+    /// Ends it. Whether its files are free then.
+    fn end(&mut self) -> bool {
+        let stuck = self.is_stuck();
+        let Some(db) = self.db.take() else { return true };
+        // It flushes once more, and of what failed it knows then.
+        if stuck || self.flush(&db).is_err() && self.stuck.load(Ordering::Acquire) {
+            // Its files stay locked until the process ends.
+            std::mem::forget(db);
+            return false;
+        }
+        let _turn = turn();
+        // With a broken disk it panics.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        true
+    }
+
     fn check(&self) -> Result<(), KvError> {
-        if self.stuck.load(Ordering::Acquire) {
-            return Err(KvError::ReadOnly { reason: "a batch failed half-way".to_owned() });
+        if self.failed.load(Ordering::Acquire) {
+            // The error is told again, if it can be.
+            self.call(|db| db.insert(LOOK, &[]))?;
+            return Err(KvError::NoSpace { what: format!("using the datastore in {}", self.dir.display()) });
         }
         Ok(())
     }
@@ -138,7 +179,7 @@ impl Sled {
     /// Sets room aside behind the end of the main file, if that has moved. Without it sled is not worse off than others.
     fn set_aside(&self) {
         let Ok(len) = self.main_file.metadata().map(|data| data.len()) else { return };
-        if self.quiet || self.aside.swap(len, Ordering::AcqRel) == len {
+        if self.aside.swap(len, Ordering::AcqRel) == len {
             return;
         }
         let aside = ASIDE.min(total_bytes(&self.dir).unwrap_or(0) / 32);
@@ -175,46 +216,11 @@ impl Sled {
 
 impl Drop for Sled {
     fn drop(&mut self) {
-        let Some(db) = self.db.take() else { return };
-        // It flushes once more, and of what failed it knows then.
-        if !self.stuck.load(Ordering::Acquire) {
-            let _ = self.flush(&db);
-        }
-        if self.stuck.load(Ordering::Acquire) {
-            // Its files stay locked until the process ends.
-            return std::mem::forget(db);
-        }
-        let _turn = turn();
-        // With a broken disk it panics.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        self.end();
     }
 }
 
-impl Raw for Sled {
-    const ENGINE: Engine = Engine::Sled;
-
-    fn open(dir: &Path) -> Result<Self, KvError> {
-        Self::with(dir, sled::Config::new())
-    }
-
-    fn open_quietly(dir: &Path) -> Option<Result<Self, KvError>> {
-        let mut opened = Self::with(dir, sled::Config::new().flush_every_ms(None));
-        opened.iter_mut().for_each(|sled| sled.quiet = true);
-        Some(opened)
-    }
-
-    fn writes_by_itself(&self) -> bool {
-        !self.quiet
-    }
-
-    /// Also sled's own small files, and the names of all.
-    fn establish(&self) -> Result<(), KvError> {
-        let conf = self.dir.join("conf");
-        File::open(&conf).and_then(|file| file.sync_all()).map_err(sync_failed("syncing", &conf))?;
-        self.sync()?;
-        sync_dir(&self.dir)
-    }
-
+impl Look for Sled {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
         Ok(self.call(|db| db.get(key))?.map(|value| Bytes::copy_from_slice(&value)))
     }
@@ -229,6 +235,38 @@ impl Raw for Sled {
             }
             Ok(())
         })
+    }
+}
+
+impl Raw for Sled {
+    const ENGINE: Engine = Engine::Sled;
+
+    fn open(dir: &Path) -> Result<Self, KvError> {
+        Self::with(dir)
+    }
+
+    fn look(dir: &Path) -> Option<Result<Box<dyn Look>, KvError>> {
+        Some(look::Files::open(dir).map(|files| Box::new(files) as Box<dyn Look>))
+    }
+
+    /// Puts a copy of the main file in its place, which nobody has locked. Whoever has the other one does nothing any
+    /// more.
+    fn free_files(dir: &Path) -> Result<File, KvError> {
+        let (path, copy) = (dir.join("db"), copy_of_main(dir));
+        let old = File::options().write(true).open(&path).map_err(io_failed("opening", &path))?;
+        let copied = fs::copy(&path, &copy).and_then(|_| File::open(&copy)?.sync_all());
+        let moved = copied.and_then(|()| fs::rename(&copy, &path));
+        moved.inspect_err(|_| drop(fs::remove_file(&copy))).map_err(io_failed("copying", &path))?;
+        sync_dir(dir)?;
+        Ok(old)
+    }
+
+    /// Also sled's own small files, and the names of all.
+    fn establish(&self) -> Result<(), KvError> {
+        let conf = self.dir.join("conf");
+        File::open(&conf).and_then(|file| file.sync_all()).map_err(sync_failed("syncing", &conf))?;
+        self.sync()?;
+        sync_dir(&self.dir)
     }
 
     fn apply(&self, writes: Writes) -> Result<(), KvError> {
@@ -251,11 +289,10 @@ impl Raw for Sled {
             let _turn = turn();
             db.apply_batch(batch)
         })
-        .map_err(|error| {
-            self.stuck.store(true, Ordering::Release);
-            let source = std::io::Error::other(error.to_string());
-            KvError::Io { what: "writing a batch in part".to_owned(), source }
-        })
+    }
+
+    fn close(mut self) -> bool {
+        self.end()
     }
 
     fn sync(&self) -> Result<(), KvError> {
@@ -272,9 +309,9 @@ impl Raw for Sled {
 }
 
 /// Flushes, in one's turn. When it takes long, a row is written to look whether it still goes on: if a write in the
-/// background has failed, that one is told so and wakes the flush. None when it does not end, on a disk that was full
-/// meanwhile: then it never will.
-fn flush(dir: &Path, db: &sled::Db) -> Option<Result<usize, sled::Error>> {
+/// background has failed, that one is told so and wakes the flush. None when it does not end, although the disk was full
+/// or something failed meanwhile: then it never will.
+fn flush(dir: &Path, db: &sled::Db, failed: &AtomicBool) -> Option<Result<usize, sled::Error>> {
     let (done, wait) = mpsc::channel();
     let flushing = db.clone();
     let flush = move || {
@@ -292,18 +329,34 @@ fn flush(dir: &Path, db: &sled::Db) -> Option<Result<usize, sled::Error>> {
             Ok(result) => return Some(result),
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => {
-                full |= free_bytes(dir).is_ok_and(|free| free < ROOM);
-                looks += 1;
-                if full && looks > MAX_LOOKS {
+                full |= failed.load(Ordering::Acquire) || free_bytes(dir).is_ok_and(|free| free < ROOM);
+                looks += u32::from(full);
+                if looks > MAX_LOOKS {
                     return None;
                 }
-                if !full {
-                    continue;
+                if full {
+                    let _ = db.insert(LOOK, &[]);
                 }
-                let _ = db.insert(LOOK, &[]);
             }
         }
     }
+}
+
+/// Where a copy of the main file is made: beside the directory, where nobody takes it for sled's.
+fn copy_of_main(dir: &Path) -> PathBuf {
+    dir.with_extension("copy")
+}
+
+/// Removes snapshots that were not finished, for want of space: sled would take the newest for damaged.
+fn remove_unfinished(dir: &Path) -> Result<(), KvError> {
+    for entry in fs::read_dir(dir).map_err(io_failed("listing", dir))? {
+        let path = entry.map_err(io_failed("listing", dir))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(log::UNFINISHED) {
+            fs::remove_file(&path).map_err(io_failed("removing", &path))?;
+        }
+    }
+    Ok(())
 }
 
 fn failed(dir: &Path, error: sled::Error) -> KvError {
