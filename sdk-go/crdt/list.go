@@ -81,8 +81,8 @@ func (l *Rga) Entries() iter.Seq2[Element, error] {
 // Size is the number of elements.
 func (l *Rga) Size() (uint64, error) { return call.Value(l.raw.Size()) }
 
-// Clear removes every element seen here; what others insert at the same time stays. numax.ErrInvalid when that is too much
-// for one batch.
+// Clear removes every element seen here; what others insert at the same time stays. numax.ErrInvalid when they are more than
+// fit one batch (10,000): remove them one by one then, in several turns.
 func (l *Rga) Clear() error { return call.Done(l.raw.Clear()) }
 
 // Close lets the handle go.

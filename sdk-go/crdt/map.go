@@ -77,8 +77,8 @@ func (m *LwwMap) Entries() iter.Seq2[Field, error] {
 // Size is the number of fields that have a value.
 func (m *LwwMap) Size() (uint64, error) { return call.Value(m.raw.Size()) }
 
-// Clear removes every field seen here; what others write at the same time stays. numax.ErrInvalid when that is too much for
-// one batch.
+// Clear removes every field seen here; what others write at the same time stays. numax.ErrInvalid when they are more than
+// fit one batch (10,000): remove them one by one then, in several turns.
 func (m *LwwMap) Clear() error { return call.Done(m.raw.Clear()) }
 
 // Close lets the handle go.

@@ -44,8 +44,8 @@ func (s *OrSet) Elements() iter.Seq2[[]byte, error] {
 // Size is the number of elements.
 func (s *OrSet) Size() (uint64, error) { return call.Value(s.raw.Size()) }
 
-// Clear removes every element seen here; what others add at the same time stays. numax.ErrInvalid when that is too much for
-// one batch.
+// Clear removes every element seen here; what others add at the same time stays. numax.ErrInvalid when they are more than
+// fit one batch (10,000): remove them one by one then, in several turns.
 func (s *OrSet) Clear() error { return call.Done(s.raw.Clear()) }
 
 // Close lets the handle go.

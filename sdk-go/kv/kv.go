@@ -45,7 +45,8 @@ func Delete(key string) error {
 }
 
 // DeletePrefix removes every key that begins with prefix and says how many there were. numax.ErrDenied when the module may
-// not write all of them, numax.ErrInvalid when they are too many for one batch.
+// not write all of them, numax.ErrInvalid when they are more than fit one batch (10,000): remove them in several
+// turns then.
 func DeletePrefix(prefix string) (uint64, error) {
 	if err := call.Text("a prefix", prefix); err != nil {
 		return 0, err

@@ -105,7 +105,10 @@ export interface ReplicatedMap extends Iterable<[string, Uint8Array]> {
   has(field: string): boolean;
   /** Removes a field; nothing happens when there is none. */
   delete(field: string): void;
-  /** Removes every field seen here; what others write at the same time stays. `invalid` when that is too much for one batch. */
+  /**
+   * Removes every field seen here; what others write at the same time stays. `invalid` when they are more than fit one batch
+   * (10,000): remove them one by one then, in several turns.
+   */
   clear(): void;
   /** All fields in byte order. Fetched as one goes: what changes behind the field reached is not seen, what changes after it is. */
   entries(): Generator<[string, Uint8Array], void, undefined>;
@@ -122,7 +125,10 @@ export interface ReplicatedSet extends Iterable<Uint8Array> {
   delete(element: Data): void;
   /** Whether the element is in the set. */
   has(element: Data): boolean;
-  /** Removes every element seen here; what others add at the same time stays. `invalid` when that is too much for one batch. */
+  /**
+   * Removes every element seen here; what others add at the same time stays. `invalid` when they are more than fit one batch
+   * (10,000): remove them one by one then, in several turns.
+   */
   clear(): void;
   /**
    * All elements in byte order. Fetched as one goes: what changes behind the element reached is not seen, what changes after it
@@ -154,7 +160,10 @@ export interface ReplicatedList extends Iterable<Uint8Array> {
   getText(id: string): string | undefined;
   /** Removes an element. `not-found` when it is none any more, `invalid` when `id` is no id. */
   delete(id: string): void;
-  /** Removes every element seen here; what others insert at the same time stays. `invalid` when that is too much for one batch. */
+  /**
+   * Removes every element seen here; what others insert at the same time stays. `invalid` when they are more than fit one batch
+   * (10,000): remove them one by one then, in several turns.
+   */
   clear(): void;
   /**
    * All elements in order, each with its id. Fetched as one goes: what changes behind the element reached is not seen, what
@@ -174,7 +183,7 @@ export interface ReplicatedList extends Iterable<Uint8Array> {
  * From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with `unavailable`
  * after 10 s or when two wait for each other.
  *
- * The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8, and a text
+ * The edits of one text in a turn take at most 1 MiB together, each up to 48 bytes more than what it inserts in UTF-8, and a text
  * at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is `invalid`, and removing
  * makes room.
  */
@@ -245,7 +254,7 @@ export const kv: {
   delete(key: string): void;
   /**
    * Removes every key that begins with `prefix` and says how many there were. `denied` when the module may not write all of
-   * them, `invalid` when they are too many for one batch.
+   * them, `invalid` when they are more than fit one batch (10,000): remove them in several turns then.
    */
   deletePrefix(prefix: string): number;
   /** Whether a key has a value. */

@@ -147,8 +147,8 @@ class Map(_Value):
         return pages(lambda after: self._do("entries", after, PAGE), "entries")
 
     def clear(self) -> None:
-        """Removes every field seen here; what others write at the same time stays. `Invalid` when that is too much for one
-        batch."""
+        """Removes every field seen here; what others write at the same time stays. `Invalid` when they are more than fit
+        one batch (10,000): remove them one by one then, in several turns."""
         self._do("clear")
 
 
@@ -179,8 +179,8 @@ class Set(_Value):
         return (element.decode(errors="replace") for element in self)
 
     def clear(self) -> None:
-        """Removes every element seen here; what others add at the same time stays. `Invalid` when that is too much for one
-        batch."""
+        """Removes every element seen here; what others add at the same time stays. `Invalid` when they are more than fit
+        one batch (10,000): remove them one by one then, in several turns."""
         self._do("clear")
 
 
@@ -229,8 +229,8 @@ class List(_Value):
         return (value.decode(errors="replace") for value in self)
 
     def clear(self) -> None:
-        """Removes every element seen here; what others insert at the same time stays. `Invalid` when that is too much for one
-        batch."""
+        """Removes every element seen here; what others insert at the same time stays. `Invalid` when they are more than fit
+        one batch (10,000): remove them one by one then, in several turns."""
         self._do("clear")
 
 
@@ -242,7 +242,7 @@ class Text(_Value):
     From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with
     `Unavailable` after 10 s or when two wait for each other.
 
-    The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8, and a
+    The edits of one text in a turn take at most 1 MiB together, each up to 48 bytes more than what it inserts in UTF-8, and a
     text at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is `Invalid`, and
     removing makes room."""
 

@@ -48,7 +48,7 @@ class Kv:
 
     def delete_prefix(self, prefix: str) -> int:
         """Removes every key that begins with `prefix` and says how many there were. `Denied` when the module may not write all
-        of them, `Invalid` when they are too many for one batch."""
+        of them, `Invalid` when they are more than fit one batch (10,000): remove them in several turns then."""
         return int(call(_kv.delete_prefix, text(prefix, "a prefix")))
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:

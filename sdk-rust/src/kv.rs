@@ -34,7 +34,8 @@ pub fn delete(key: impl AsRef<str>) -> Result<()> {
 /// Removes every key that begins with `prefix` and says how many there were.
 ///
 /// # Errors
-/// `Denied` when the module may not write all of them; `Invalid` (too many for one batch), `Quota`, `Unavailable`.
+/// `Denied` when the module may not write all of them; `Invalid` when they are more than fit one batch (10,000): remove
+/// them in several turns then; `Quota`, `Unavailable`.
 pub fn delete_prefix(prefix: impl AsRef<str>) -> Result<u64> {
     Ok(raw::delete_prefix(prefix.as_ref())?)
 }

@@ -669,7 +669,7 @@ pub mod numax {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Removes every key with this prefix and says how many there were. `denied` when the module may not write all of them,
-            /// `invalid` when they are too many for one batch.
+            /// `invalid` when they are more than fit one batch (10,000): remove them in several turns then.
             #[allow(async_fn_in_trait)]
             pub fn delete_prefix(prefix: &str) -> ::core::result::Result<u64, Error> {
                 unsafe {
@@ -1497,7 +1497,7 @@ pub mod numax {
             /// From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with
             /// `unavailable` after 10 s or when two wait for each other.
             ///
-            /// The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8, and
+            /// The edits of one text in a turn take at most 1 MiB together, each up to 48 bytes more than what it inserts in UTF-8, and
             /// a text at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is `invalid`, and
             /// removing makes room.
             #[derive(Debug)]
@@ -4304,8 +4304,8 @@ pub mod numax {
             }
             impl LwwMap {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes every field seen here; what others write at the same time stays. `invalid` when that is too much for one
-                /// batch.
+                /// Removes every field seen here; what others write at the same time stays. `invalid` when they are more than fit one
+                /// batch (10,000): remove them one by one then, in several turns.
                 #[allow(async_fn_in_trait)]
                 pub fn clear(&self) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -5332,8 +5332,8 @@ pub mod numax {
             }
             impl OrSet {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes every element seen here; what others add at the same time stays. `invalid` when that is too much for one
-                /// batch.
+                /// Removes every element seen here; what others add at the same time stays. `invalid` when they are more than fit one
+                /// batch (10,000): remove them one by one then, in several turns.
                 #[allow(async_fn_in_trait)]
                 pub fn clear(&self) -> ::core::result::Result<(), Error> {
                     unsafe {
@@ -6595,8 +6595,8 @@ pub mod numax {
             }
             impl Rga {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes every element seen here; what others insert at the same time stays. `invalid` when that is too much for one
-                /// batch.
+                /// Removes every element seen here; what others insert at the same time stays. `invalid` when they are more than fit one
+                /// batch (10,000): remove them one by one then, in several turns.
                 #[allow(async_fn_in_trait)]
                 pub fn clear(&self) -> ::core::result::Result<(), Error> {
                     unsafe {

@@ -52,7 +52,8 @@ macro_rules! collection {
             #[doc = concat!("Removes every ", $entry, " seen here; what others ", $concurrent, " at the same time stays.")]
             ///
             /// # Errors
-            /// `Denied`, `Invalid` (too large for one batch), `Quota`, `Unavailable`.
+            /// `Invalid` when they are more than fit one batch (10,000): remove them one by one then, in several turns;
+            /// `Denied`, `Quota`, `Unavailable`.
             pub fn clear(&self) -> Result<()> {
                 Ok(self.0.clear()?)
             }

@@ -12,7 +12,7 @@ value! {
     /// From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with
     /// `Unavailable` after 10 s or when two wait for each other.
     ///
-    /// The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8,
+    /// The edits of one text in a turn take at most 1 MiB together, each up to 48 bytes more than what it inserts in UTF-8,
     /// and a text at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is
     /// `Invalid`, and removing makes room.
     Text

@@ -321,7 +321,7 @@ func resourceDropText(handle int32)
 // From its first edit on a turn holds the text: other turns that edit it wait until this one ends, and fail with
 // `unavailable` after 10 s or when two wait for each other.
 //
-// The edits of one text in a turn take at most 1 MiB together, each with 48 bytes more than what it inserts in UTF-8, and
+// The edits of one text in a turn take at most 1 MiB together, each up to 48 bytes more than what it inserts in UTF-8, and
 // a text at most 2 MiB as it is stored, with what tells of removed units; an edit that would pass that is `invalid`, and
 // removing makes room.
 type Text struct {
