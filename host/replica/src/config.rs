@@ -141,7 +141,7 @@ impl ReplicaConfig {
             core: CoreConfig::new(node),
             queue_bytes: 32 << 20,
             flush_interval: Duration::from_millis(500),
-            flush_rows: 32_768,
+            flush_rows: 65_536,
             notice_capacity: 16_384,
             given: None,
         }

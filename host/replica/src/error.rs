@@ -112,8 +112,9 @@ pub enum OpenError {
     },
     /// Rows are missing that cannot be built anew from the log.
     #[error(
-        "rows are lost, and the log alone does not bring them back: {detail}; restore the datastore from a snapshot, or \
-         begin anew and let peers fill it with `numax repair --accept-loss --data DIR`"
+        "rows are lost, and the log alone does not bring them back: {detail}; `numax repair --data DIR` looks for a snapshot \
+         from which the log leads on, which loses nothing. If there is none: restore a snapshot, or begin anew and let \
+         peers fill it with `numax repair --accept-loss --data DIR`"
     )]
     RowsLost {
         /// Why not.

@@ -49,7 +49,11 @@ impl Draft {
             let part = self.kv_scan(prefix, after.as_deref(), page::CLEAR_STEP)?;
             keys.extend(part.items.into_iter().map(|(key, _)| key));
             if keys.len() > MAX_BATCH_OPS {
-                return Err(DraftError::Invalid("batch too large".to_string()));
+                let prefix = prefix.escape_ascii();
+                return Err(DraftError::Invalid(format!(
+                    "batch too large: more than {MAX_BATCH_OPS} keys begin with \"{prefix}\", and one turn deletes no more; \
+                     delete them a part at a time, each part in a turn of its own"
+                )));
             }
             if part.next.is_none() {
                 break;

@@ -13,7 +13,7 @@ use numax_crdt::{
     limits::{MAX_BATCH_OPS, MAX_VALUE},
 };
 
-use super::{Cost, Draft, allowed, both, counters::is_miss, list_page, within};
+use super::{Cost, Draft, allowed, both, counters::is_miss, list_page, too_many, within};
 use crate::error::DraftError;
 
 /// What a new element's id is made of, given with the call: nothing in a draft reads a clock or draws a number.
@@ -308,7 +308,7 @@ impl Draft {
         let seen = self.committed(Kind::Rga, key, |rows| list_page::ids(rows, &none, None, MAX_BATCH_OPS))?;
         let seen = seen.unwrap_or_default();
         if seen.len() > MAX_BATCH_OPS {
-            return Err(DraftError::Invalid("batch too large".to_string()));
+            return Err(too_many(key, "elements"));
         }
         let writes = self.lists.get(key).unwrap_or(&none);
         // What the turn itself removed stays removed, also when it is not seen any more.

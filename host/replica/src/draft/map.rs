@@ -9,7 +9,7 @@ use numax_crdt::{
     limits::{MAX_BATCH_OPS, MAX_FIELD, MAX_VALUE},
 };
 
-use super::{Cost, Draft, Page, allowed, both, counters::is_miss, page, within};
+use super::{Cost, Draft, Page, allowed, both, counters::is_miss, page, too_many, within};
 use crate::error::DraftError;
 
 impl Draft {
@@ -125,7 +125,7 @@ impl Draft {
             let done = part.len() < page::CLEAR_STEP;
             seen.extend(part.into_iter().map(|(field, _)| field));
             if seen.len() > MAX_BATCH_OPS {
-                return Err(DraftError::Invalid("batch too large".to_string()));
+                return Err(too_many(key, "fields"));
             }
             if done {
                 break;

@@ -28,7 +28,10 @@ mod usage;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use numax_crdt::{ApplyError, Dot, Key, Kind, LimitError, RowError, Rows, limits::RESERVED_PREFIX};
+use numax_crdt::{
+    ApplyError, Dot, Key, Kind, LimitError, RowError, Rows,
+    limits::{MAX_BATCH_OPS, RESERVED_PREFIX},
+};
 
 pub use batch::LocalBatch;
 pub(crate) use batch::{LocalBody, LocalOp};
@@ -264,6 +267,15 @@ fn named(key: &Key) -> String {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
         None => format!("{text:?}"),
     }
+}
+
+/// A value has more entries than one turn may remove.
+fn too_many(key: &Key, what: &str) -> DraftError {
+    DraftError::Invalid(format!(
+        "batch too large: {} has more than {MAX_BATCH_OPS} {what}, and one turn removes no more; remove them a page at a time, \
+         each page in a turn of its own",
+        named(key)
+    ))
 }
 
 /// `Ok` when `bytes` is within a limit.

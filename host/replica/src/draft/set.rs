@@ -9,7 +9,7 @@ use numax_crdt::{
     limits::{MAX_BATCH_OPS, MAX_VALUE},
 };
 
-use super::{Cost, Draft, Page, SetWrite, allowed, both, counters::is_miss, page, within};
+use super::{Cost, Draft, Page, SetWrite, allowed, both, counters::is_miss, page, too_many, within};
 use crate::error::DraftError;
 
 impl Draft {
@@ -119,7 +119,7 @@ impl Draft {
             let done = part.len() < page::CLEAR_STEP;
             seen.extend(part);
             if seen.len() > MAX_BATCH_OPS {
-                return Err(DraftError::Invalid("batch too large".to_string()));
+                return Err(too_many(key, "elements"));
             }
             if done {
                 break;

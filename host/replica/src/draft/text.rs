@@ -245,8 +245,9 @@ impl Draft {
                 Acquired::Busy(busy) => return Err(DraftError::Busy(busy)),
                 Acquired::Deadlock => {
                     return Err(DraftError::Unavailable(format!(
-                        "the text {key:?} is being edited by somebody who waits for a text that is edited here; \
-                         edit texts in the same order everywhere"
+                        "the text {} is being edited by somebody who waits for a text that is edited here; edit texts \
+                         in the same order everywhere",
+                        named(key)
                     )));
                 }
             }
@@ -260,7 +261,7 @@ impl Draft {
         match self.texts.get_mut(key) {
             Some(HeldText { open: Some(open), cost, broken: None, .. }) => Ok((open, *cost)),
             Some(HeldText { broken: Some(reason), .. }) => Err(DraftError::Unavailable(reason.clone())),
-            _ => Err(DraftError::Unavailable(format!("the text {key:?} is not held"))),
+            _ => Err(DraftError::Unavailable(format!("the text {} is not held", named(key)))),
         }
     }
 

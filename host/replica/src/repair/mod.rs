@@ -67,6 +67,8 @@ fn is_rows_damage(error: &OpenError) -> bool {
             source.kind(),
             ErrorKind::NotFound
                 | ErrorKind::AlreadyExists
+                // One that is empty cannot be mapped.
+                | ErrorKind::InvalidInput
                 | ErrorKind::NotADirectory
                 | ErrorKind::IsADirectory
         ),

@@ -52,12 +52,16 @@ pub(crate) fn open_engine(
     })
 }
 
-/// The engine that a datastore was made with; none when it is new.
+/// The engine that a datastore was made with; none when it is new, or so damaged that nobody can tell: then its rows are built
+/// anew.
 ///
 /// # Errors
-/// When the engine's directory cannot be understood.
+/// When the engine's directory is not ours, or cannot be read.
 pub fn engine_of(dir: &Path) -> Result<Option<Engine>, OpenError> {
-    Ok(numax_store::engine_of(&swap::rows(dir))?)
+    match numax_store::engine_of(&swap::rows(dir)) {
+        Err(KvError::Corrupt { .. }) => Ok(None),
+        known => Ok(known?),
+    }
 }
 
 /// The lock of a datastore's directory: as long as it is held, nobody else opens or changes the datastore.

@@ -147,6 +147,16 @@ impl Shared {
         self.taken_back.load(Ordering::Acquire)
     }
 
+    /// Tells the operator of damage that was met in reading, once. Guests are told each time, and can do nothing.
+    fn note(&self, error: &KvError) {
+        if matches!(error, KvError::Corrupt { .. }) && self.is_first_damage() {
+            tracing::error!(
+                "{error}; stop the node: `numax repair` builds the rows anew from the log, or says what else helps (said \
+                 of the first damaged row only)"
+            );
+        }
+    }
+
     /// Whether no damaged row was met before.
     pub(crate) fn is_first_damage(&self) -> bool {
         !self.damage_is_known.swap(true, Ordering::Relaxed)
@@ -178,7 +188,7 @@ impl Shared {
             }
             state.epoch
         };
-        let cell = engine_get(&*self.engine(), row)?;
+        let cell = engine_get(&*self.engine(), row).inspect_err(|error| self.note(error))?;
         Ok(self.admit(row, cell, epoch))
     }
 
@@ -197,7 +207,7 @@ impl Shared {
     /// Reads from the engine what a reader wants; blocks. Answers the epoch in which it counts.
     pub(crate) fn load(&self, want: &Want) -> Result<(u64, Page), KvError> {
         let epoch = self.state().epoch;
-        let page = want.read(&*self.engine())?;
+        let page = want.read(&*self.engine()).inspect_err(|error| self.note(error))?;
         let mut state = self.state_mut();
         if state.epoch == epoch && !state.settling {
             want.keep(&page, &mut state);

@@ -175,8 +175,10 @@ fn limits_refuse_the_call_and_leave_the_draft_as_it_was() {
     for n in 0..limits::MAX_BATCH_OPS {
         draft.g_counter_increment(&key(&format!("{n}")), 1).unwrap();
     }
-    assert_eq!(invalid(draft.g_counter_increment(&key("more"), 1)), "batch too large");
-    assert_eq!(invalid(draft.kv_set(b"more", bytes("v"))), "batch too large");
+    let full = "batch too large: with this call the turn has 10001 operations, the limit is 10000; write the rest in another \
+                turn";
+    assert_eq!(invalid(draft.g_counter_increment(&key("more"), 1)), full);
+    assert_eq!(invalid(draft.kv_set(b"more", bytes("v"))), full);
     let more = key("more");
     let seed = IdSeed { now_ms: 1, random: 1 };
     let refused = [
@@ -186,7 +188,7 @@ fn limits_refuse_the_call_and_leave_the_draft_as_it_was() {
         invalid(draft.set_add(&more, bytes("v"))),
         invalid(draft.list_push(&more, bytes("v"), seed)),
     ];
-    assert!(refused.iter().all(|text| text == "batch too large"), "{refused:?}");
+    assert!(refused.iter().all(|text| text == full), "{refused:?}");
     assert_eq!(draft.kv_get(b"more").unwrap(), None);
     assert_eq!(draft.pn_counter_value(&more).unwrap(), 0);
     assert_eq!(draft.register_get(&more).unwrap(), None);
@@ -201,7 +203,8 @@ fn limits_refuse_the_call_and_leave_the_draft_as_it_was() {
     for n in 0..3 {
         draft.register_set(&key(&format!("{n}")), mega.clone()).unwrap();
     }
-    assert_eq!(invalid(draft.register_set(&key("3"), mega.clone())), "batch too large");
+    let full = invalid(draft.register_set(&key("3"), mega.clone()));
+    assert!(full.starts_with("batch too large: ") && full.contains("bytes, the limit is 4194304"), "{full}");
     assert_eq!(draft.register_get(&key("3")).unwrap(), None);
     draft.register_set(&key("2"), bytes("small")).unwrap();
     draft.register_set(&key("3"), mega.clone()).unwrap();

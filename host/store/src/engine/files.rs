@@ -21,7 +21,8 @@ pub(super) const MAGIC: &str = "numax rows 1";
 /// A mark is a line. Anything longer is none.
 const MAX_MARK: usize = 64;
 
-/// The engine that the mark of a directory names; none when there is no mark.
+/// The engine of a directory with a mark; none when there is no mark. The files beside it count for more than what it says,
+/// which is a line that may be damaged like any other.
 pub(super) fn marked(dir: &Path) -> Result<Option<Engine>, KvError> {
     let path = dir.join(MARK);
     let text = match fs::read(&path) {
@@ -30,14 +31,41 @@ pub(super) fn marked(dir: &Path) -> Result<Option<Engine>, KvError> {
         }
         read => read.map_err(io_failed("reading", &path))?,
     };
-    let text = text.get(..text.len().min(MAX_MARK)).and_then(|text| std::str::from_utf8(text).ok());
-    let engine = text.and_then(|text| text.strip_prefix(MAGIC)).map(str::trim);
-    match engine {
-        Some("") => Ok(Some(Engine::Sled)),
-        Some(name) if Engine::from_name(name).is_some() => Ok(Engine::from_name(name)),
-        Some(name) => Err(KvError::Foreign { path: format!("{} (engine {name:?})", dir.display()) }),
-        None => Err(KvError::Corrupt { detail: format!("{} cannot be read", path.display()) }),
+    let named = named(&text);
+    let files = names(dir)?;
+    let mut owners = Engine::ALL.into_iter().filter(|engine| are_of(&files, *engine));
+    match (owners.next(), owners.next(), named) {
+        (Some(owner), None, _) if files.iter().any(|name| owner.owns(name)) => Ok(Some(owner)),
+        (_, _, Some(Ok(engine))) => Ok(Some(engine)),
+        // Of a newer program, or damaged: whoever wrote it, these are no files that this program knows.
+        (None, _, Some(Err(name))) => {
+            Err(KvError::Foreign { path: format!("{} (engine {name:?})", dir.display()) })
+        }
+        _ => Err(KvError::Corrupt { detail: format!("{} cannot be read", path.display()) }),
     }
+}
+
+/// The engine that a mark names, or its name if that is not known; none when it is no mark.
+fn named(text: &[u8]) -> Option<Result<Engine, &str>> {
+    let text = std::str::from_utf8(text.get(..text.len().min(MAX_MARK))?).ok()?;
+    Some(match text.strip_prefix(MAGIC)?.trim() {
+        "" => Ok(Engine::Sled),
+        name => Engine::from_name(name).ok_or(name),
+    })
+}
+
+/// The names of a directory's files.
+fn names(dir: &Path) -> Result<Vec<String>, KvError> {
+    let entries = fs::read_dir(dir).map_err(io_failed("listing", dir))?;
+    let name = |entry: io::Result<fs::DirEntry>| {
+        Ok(entry.map_err(io_failed("listing", dir))?.file_name().to_string_lossy().into_owned())
+    };
+    entries.map(name).collect()
+}
+
+/// Whether all files may be an engine's.
+fn are_of(names: &[String], engine: Engine) -> bool {
+    names.iter().all(|name| name == MARK || name == TORN || engine.owns(name))
 }
 
 /// Writes the mark, durably: everything else in the directory must be durable by then.
@@ -82,18 +110,22 @@ pub(super) fn check_torn(dir: &Path) -> Result<(), KvError> {
 /// Whether a directory holds no whole database yet. Files of the engine may be there when the first opening was cut
 /// short.
 pub(super) fn is_fresh(dir: &Path, engine: Engine) -> Result<bool, KvError> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(io_failed("listing", dir))? {
-        names.push(entry.map_err(io_failed("listing", dir))?.file_name().to_string_lossy().into_owned());
-    }
-    let all_of = |engine: Engine| names.iter().all(|name| name == MARK || name == TORN || engine.owns(name));
+    let names = names(dir)?;
+    let all_of = |engine: Engine| are_of(&names, engine);
     match marked(dir)? {
         Some(found) if found != engine => Err(KvError::OtherEngine {
             path: dir.display().to_string(),
             found: found.name(),
             want: engine.name(),
         }),
-        marked if all_of(engine) => Ok(marked.is_none()),
+        None if all_of(engine) => Ok(true),
+        Some(_) if all_of(engine) => {
+            if named(&fs::read(dir.join(MARK)).unwrap_or_default()) != Some(Ok(engine)) {
+                // The files told whose they are.
+                set_mark(dir, engine)?;
+            }
+            Ok(false)
+        }
         None if Engine::ALL.into_iter().any(all_of) => Err(KvError::Corrupt {
             detail: format!("{} lacks the file {MARK}, which says whose files these are", dir.display()),
         }),

@@ -146,21 +146,40 @@ fn a_database_knows_its_engine() {
 }
 
 #[test]
-fn a_mark_that_says_something_else_is_refused() {
-    let bench = FileBench::new(Engine::Redb);
-    for (text, foreign) in [("numax rows 1 rocksdb", true), ("numax rows 2", true), ("x", false), ("", false)]
-    {
-        fs::write(bench.rows().join("numax-rows"), text).unwrap();
-        let refused = engine_of(&bench.rows()).unwrap_err();
-        assert_eq!(
-            matches!(refused, KvError::Foreign { .. }),
-            foreign && text.contains(" 1"),
-            "{text}: {refused}"
-        );
+fn a_damaged_mark_is_written_anew_where_the_files_say_whose_they_are() {
+    for engine in Engine::ALL {
+        let mut bench = FileBench::new(engine);
+        commit(&*bench.engine(), 1, b"v");
+        let mark = bench.rows().join("numax-rows");
+        let good = fs::read(&mark).unwrap();
+        let mut flipped = good.clone();
+        flipped[3] ^= 8;
+        for hurt in [&b"numax rows 1 rocksdb"[..], b"numax rows 2", b"numax rows 1", b"", &flipped, &[0; 9]] {
+            bench.close();
+            fs::write(&mark, hurt).unwrap();
+            assert_eq!(engine_of(&bench.rows()).unwrap(), Some(engine), "{}", hurt.escape_ascii());
+            bench.reopen();
+            assert_eq!(contents(&*bench.engine()).len(), 2, "{engine}");
+            assert_eq!(fs::read(&mark).unwrap(), good);
+        }
+        bench.close();
+        fs::remove_file(&mark).unwrap();
+        let other = Engine::ALL.into_iter().find(|other| *other != engine).unwrap();
+        let refused = refusal(other, &bench.rows());
+        assert!(matches!(refused, KvError::Corrupt { .. }), "{refused}");
     }
-    fs::remove_file(bench.rows().join("numax-rows")).unwrap();
-    let refused = refusal(Engine::Fjall, &bench.rows());
-    assert!(matches!(refused, KvError::Corrupt { .. }), "{refused}");
+}
+
+#[test]
+fn files_that_are_none_of_ours_are_refused_whatever_the_mark_says() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("holiday.jpg"), "mine").unwrap();
+    for (mark, foreign) in [("numax rows 1 rocksdb", true), ("numax rows 1 redb", true), ("x", false)] {
+        fs::write(dir.path().join("numax-rows"), mark).unwrap();
+        let refused = refusal(Engine::Redb, dir.path());
+        assert_eq!(matches!(refused, KvError::Foreign { .. }), foreign, "{mark}: {refused}");
+    }
+    assert_eq!(fs::read(dir.path().join("holiday.jpg")).unwrap(), b"mine");
 }
 
 #[test]
