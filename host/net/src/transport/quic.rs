@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use numax_crdt::NodeId;
 use quinn::{
-    AsyncUdpSocket, ClientConfig, Endpoint, EndpointConfig, Incoming, Runtime, ServerConfig, TokioRuntime,
-    TransportConfig,
+    AsyncUdpSocket, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, Incoming,
+    Runtime, ServerConfig, TokioRuntime, TransportConfig,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::pki_types::UnixTime;
@@ -259,11 +259,37 @@ fn bind(addr: SocketAddr, server: Option<(ServerConfig, &Arc<ring::hmac::Key>)>)
     let socket = TokioRuntime.wrap_udp_socket(socket)?;
     let weak = Arc::downgrade(&socket);
     let (config, server) = match server {
-        Some((server, key)) => (EndpointConfig::new(key.clone()), Some(server)),
+        Some((server, key)) => {
+            let mut config = EndpointConfig::new(key.clone());
+            config.cid_generator(|| Box::new(RandomIds));
+            (config, Some(server))
+        }
         None => (EndpointConfig::default(), None),
     };
     let endpoint = Endpoint::new_with_abstract_socket(config, server, socket, Arc::new(TokioRuntime))?;
     Ok(Bound { endpoint, socket: weak })
+}
+
+/// Names connections at random. Quinn's own names bear a mark of the process, and a packet without it is dropped before
+/// it could be answered with a stateless reset: those of a process that was killed have another mark.
+struct RandomIds;
+
+impl RandomIds {
+    const LEN: usize = 8;
+}
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&rand::random::<[u8; Self::LEN]>())
+    }
+
+    fn cid_len(&self) -> usize {
+        Self::LEN
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// An IPv4 peer on a socket for both families appears as IPv6; people and rules know it as IPv4.

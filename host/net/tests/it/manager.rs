@@ -179,6 +179,39 @@ async fn a_restarted_peer_takes_the_place_of_its_dead_link_at_once() {
 }
 
 #[tokio::test]
+async fn a_killed_peer_that_is_started_again_says_that_it_knows_no_link() {
+    let cluster = Cluster::new();
+    let config = |listen| NetConfig { listen: Some(listen), ..cluster.config("server") };
+    let start = config(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let (killed, at) = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let server = runtime.block_on(async { Node::start(start) });
+        let at = server.at_id();
+        ((runtime, server), at)
+    })
+    .await
+    .unwrap();
+    let addr = killed.1.addr();
+    let mut dialer = NetConfig { peers: vec![at], listen: None, ..cluster.config("client") };
+    dialer.quic.keep_alive = Duration::from_millis(100);
+    let mut client = Node::start(dialer);
+    client.up().await;
+    // All that it would still have said goes with its threads.
+    tokio::task::spawn_blocking(move || {
+        let (runtime, server) = killed;
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        drop(server);
+    })
+    .await
+    .unwrap();
+    let mut server = Node::start(config(addr));
+    let reason = client.down().await.1;
+    assert!(matches!(&reason, Closed::Broken(text) if text.contains("has restarted")), "{reason:?}");
+    client.up().await;
+    assert_eq!(server.up().await.1, client.id());
+}
+
+#[tokio::test]
 async fn a_silent_peer_is_given_up_after_the_idle_time() {
     let cluster = Cluster::new();
     let mut config = cluster.config("server");
