@@ -7,7 +7,6 @@ mod fjall;
 mod header;
 #[cfg(feature = "fjall")]
 mod long_keys;
-mod opened;
 mod raw;
 #[cfg(feature = "redb")]
 mod redb;

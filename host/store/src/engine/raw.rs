@@ -36,6 +36,9 @@ pub(super) trait Raw: Look + Sized {
         None
     }
 
+    /// Whether [`free_files`](Self::free_files) can.
+    const CAN_FREE: bool = false;
+
     /// Makes it possible to open files again that an engine will never let go of, see [`close`](Self::close). Answers
     /// the one that it holds, of which nobody needs what it holds.
     fn free_files(dir: &Path) -> Result<File, KvError> {

@@ -63,6 +63,9 @@ const ROOM: u64 = 4 << 20;
 /// Bytes behind the end of the main file that are its own already: two segments that are on their way to the disk, and
 /// some that sled moves rows to.
 const ASIDE: u64 = 4 << 20;
+/// With less than this free, nodes that a batch has made too large or too small are mended with it. Else whoever reads
+/// them next does it, perhaps while there is no room for it, and beside a flush.
+const NEAR: u64 = 1 << 30;
 /// When a flush has taken so long, somebody looks whether it still goes on.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How often one looks, on a full disk, before it is given up.
@@ -240,6 +243,7 @@ impl Look for Sled {
 
 impl Raw for Sled {
     const ENGINE: Engine = Engine::Sled;
+    const CAN_FREE: bool = true;
 
     fn open(dir: &Path) -> Result<Self, KvError> {
         Self::with(dir)
@@ -278,6 +282,8 @@ impl Raw for Sled {
             return Err(KvError::Low { low: Low { free, kept }, path: self.dir.display().to_string() });
         }
         self.set_aside();
+        let settled =
+            if free < NEAR { writes.iter().map(|(key, _)| key.clone()).collect() } else { Vec::new() };
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
             match value {
@@ -287,7 +293,8 @@ impl Raw for Sled {
         }
         self.call(|db| {
             let _turn = turn();
-            db.apply_batch(batch)
+            db.apply_batch(batch)?;
+            settled.iter().try_for_each(|key| db.get(key).map(drop))
         })
     }
 

@@ -8,26 +8,28 @@
 //! once more. Any other failure of a write, and of a sync above all, makes the engine read-only until the node is
 //! started again.
 
+mod open;
+mod reopen;
+
 use std::{
     collections::BTreeMap,
-    fs, mem,
+    fs,
     ops::Bound,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
 
+use self::open::{Open, Over, Source};
 use super::{
     Options,
     files::{self, guard, io_failed},
     header,
-    opened::{Open, Over, Source},
     raw::{Look, Raw, Writes},
 };
 use crate::{
@@ -37,10 +39,8 @@ use crate::{
 
 /// Bytes of batches after which a commit syncs by itself.
 const MAX_REDO: usize = 64 << 20;
-/// How often an engine that gave up is opened again to be read.
-const OPEN_EVERY: Duration = Duration::from_secs(1);
-/// How long to wait for reads to end, and for a lock of a process that ends, before files are opened again.
-const ENDS: Duration = Duration::from_secs(5);
+/// How often a read is tried again on what was opened anew meanwhile.
+const MAX_READS: usize = 8;
 
 /// An open engine with tables.
 pub(super) struct Tables<R> {
@@ -131,152 +131,18 @@ impl<R: Raw> Tables<R> {
 
     /// Reads; an engine that gave up for want of space is opened again.
     fn read<T>(&self, mut act: impl FnMut(&Open<R>) -> Result<T, KvError>) -> Result<T, KvError> {
-        let opened = self.openings.load(Ordering::Acquire);
         let mut once = || {
             let open = self.current()?;
             guard(&self.dir, || act(&open))
         };
-        match once() {
-            Err(error) if self.open_to_read(&error, opened) => once(),
-            result => result,
-        }
-    }
-
-    /// Puts something else in the place of what is open.
-    fn swap(&self, open: Option<Open<R>>) -> Option<Arc<Open<R>>> {
-        let opens = u64::from(open.is_some());
-        let mut place = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        let old = mem::replace(&mut *place, open.map(Arc::new));
-        self.openings.fetch_add(opens, Ordering::AcqRel);
-        old
-    }
-
-    /// The same, and what was open has to be closed before its files are opened again.
-    fn put_aside(&self, open: Option<Open<R>>, redo: &mut Redo<R>) {
-        if let Some(old) = self.swap(open)
-            && let Source::Engine(raw) = &old.source
-        {
-            redo.aside.push(raw.clone());
-        }
-    }
-
-    /// Opens the engine again for readers, after one of them got this error in its `opened`-th opening. Whether it is
-    /// open now.
-    fn open_to_read(&self, error: &KvError, opened: u64) -> bool {
-        let files = self.current().is_ok_and(|open| matches!(open.source, Source::Files(_)));
-        // redb says that it is read-only of everything behind the failure. Files may have been written over meanwhile.
-        if !files && !matches!(error, KvError::NoSpace { .. } | KvError::ReadOnly { .. }) {
-            return false;
-        }
-        let mut redo = self.redo.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.openings.load(Ordering::Acquire) != opened {
-            return true;
-        }
-        redo.broken |= matches!(error, KvError::NoSpace { .. });
-        if redo.opened.is_some_and(|at| at.elapsed() < OPEN_EVERY) {
-            return false;
-        }
-        redo.opened = files.then(Instant::now);
-        if self.look(&mut redo) {
-            return true;
-        }
-        if !redo.broken || self.failed.get().is_some() {
-            return false;
-        }
-        redo.opened = Some(Instant::now());
-        self.give_up_ballast();
-        let over = redo.over();
-        self.open_again(&mut redo, R::open, |_| Ok(over)).is_ok()
-    }
-
-    /// Lets readers read the files as they stand, if that can be done without the engine, and puts the engine aside.
-    /// Whether that was done.
-    fn look(&self, redo: &mut Redo<R>) -> bool {
-        let Ok(Some(files)) = guard(&self.dir, || R::look(&self.dir).transpose()) else { return false };
-        self.put_aside(Some(Open { source: Source::Files(files), over: redo.over() }), redo);
-        redo.broken = true;
-        true
-    }
-
-    /// The same, if it was not done yet.
-    fn look_now(&self, redo: &mut Redo<R>) {
-        if self.current().is_ok_and(|open| matches!(open.source, Source::Engine(_))) {
-            self.look(redo);
-        }
-    }
-
-    /// Closes engines that gave up, and frees their files.
-    fn close_aside(&self, redo: &mut Redo<R>) -> Result<(), KvError> {
-        let deadline = Instant::now() + ENDS;
-        for mut raw in mem::take(&mut redo.aside) {
-            let owned = loop {
-                match Arc::try_unwrap(raw) {
-                    Ok(owned) => break Some(owned),
-                    Err(_) if Instant::now() > deadline => break None,
-                    Err(shared) => raw = shared,
-                }
-                thread::sleep(Duration::from_millis(1));
-            };
-            redo.held |= !owned.is_some_and(|raw| guard(&self.dir, || Ok(raw.close())).unwrap_or(false));
-        }
-        if redo.held {
-            let old = guard(&self.dir, || R::free_files(&self.dir))?;
-            redo.held = false;
-            if self.look(redo) {
-                // It is held until the process ends, and so is its room.
-                let _ = old.set_len(0);
-            }
-        }
-        Ok(())
-    }
-
-    /// Opens files that were closed just now: whoever still writes to them holds their lock until that is done.
-    fn open_freed(&self, open: impl Fn(&Path) -> Result<R, KvError>) -> Result<R, KvError> {
-        let deadline = Instant::now() + ENDS;
-        loop {
-            match guard(&self.dir, || open(&self.dir)) {
-                Err(KvError::Locked { .. }) if Instant::now() < deadline => {
-                    thread::sleep(Duration::from_millis(5));
-                }
+        for _ in 1..MAX_READS {
+            let opened = self.openings.load(Ordering::Acquire);
+            match once() {
+                Err(error) if self.open_to_read(&error, opened) => {}
                 result => return result,
             }
         }
-    }
-
-    /// Opens the engine again; `prepare` answers what is to lie over it. Where readers can have the files meanwhile,
-    /// they do, and in the other case they wait.
-    fn open_again(
-        &self,
-        redo: &mut Redo<R>,
-        open_raw: impl Fn(&Path) -> Result<R, KvError>,
-        prepare: impl FnOnce(&R) -> Result<Over, KvError>,
-    ) -> Result<(), KvError> {
-        let looked = self.look(redo);
-        if !looked {
-            // Its files belong to one handle at a time.
-            self.put_aside(None, redo);
-        }
-        self.close_aside(redo)?;
-        let prepared = self.open_freed(open_raw).and_then(|raw| {
-            let prepared = guard(&self.dir, || prepare(&raw));
-            let raw = Arc::new(raw);
-            if prepared.is_err() {
-                redo.aside.push(raw.clone());
-            }
-            Ok(Open { source: Source::Engine(raw), over: prepared? })
-        });
-        match prepared {
-            Ok(open) => {
-                self.swap(Some(open));
-                Ok(())
-            }
-            Err(error) => {
-                if looked {
-                    self.look(redo);
-                }
-                Err(error)
-            }
-        }
+        once()
     }
 
     fn give_up_ballast(&self) {
@@ -336,27 +202,6 @@ impl<R: Raw> Tables<R> {
                 let _ = self.failed.set(other.to_string());
             }
         })
-    }
-
-    /// Opens the engine again after it found no space, and gives it what it may have lost.
-    fn heal(&self, redo: &mut Redo<R>) -> Result<(), KvError> {
-        self.check_room(redo.bytes)?;
-        let batches = redo.batches.clone();
-        let healed = self.open_again(redo, R::open, |raw| {
-            let applied = batches.into_iter().try_for_each(|batch| raw.apply(batch));
-            applied.inspect_err(|_| drop(files::set_torn(&self.dir)))?;
-            raw.sync()?;
-            Ok(Over::new())
-        });
-        if healed.is_err() && self.current().is_err() {
-            // Not yet, then; readers go on.
-            let over = redo.over();
-            let _ = self.open_again(redo, R::open, |_| Ok(over));
-        }
-        healed?;
-        files::clear_torn(&self.dir)?;
-        *redo = Redo::default();
-        Ok(())
     }
 
     fn sync_now(&self, redo: &mut Redo<R>) -> Result<(), KvError> {

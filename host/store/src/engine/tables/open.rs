@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use bytes::Bytes;
 
-use super::raw::Look;
-use crate::kv::KvError;
+use crate::{engine::raw::Look, kv::KvError};
 
 /// What is read.
 pub(super) struct Open<R> {
