@@ -11,6 +11,7 @@ use crate::{
     config::Durability,
     error::{LogError, OpenError},
     schema::{Chain, PROGRAM},
+    settling::{Noted, Settling},
 };
 
 pub(crate) const FILE: &str = "meta.json";
@@ -56,14 +57,9 @@ pub(crate) struct Meta {
     /// Origins from which nothing is taken: node id, epoch and nonce, with slashes between.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<String>,
-    /// The data may be older than what this node has acknowledged: until it has caught up with another member, what is
-    /// written here is held back.
-    #[serde(default)]
-    pub unsettled: bool,
-    /// The datastore began empty and has not caught up with anybody yet: what is written here is held back from when
-    /// something comes from another node until then.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub joining: bool,
+    /// How it stands to the rest of its cluster.
+    #[serde(flatten)]
+    pub settling: Noted,
 }
 
 /// Why a new epoch begins.
@@ -150,8 +146,7 @@ impl Meta {
             restored: false,
             duplicate_origin: false,
             quarantined: Vec::new(),
-            unsettled: false,
-            joining: false,
+            settling: Settling::Settled.into(),
         }
     }
 
@@ -167,6 +162,7 @@ impl Meta {
     /// `fsync`, because then nothing that left this node is lost. It does not when the datastore was restored or
     /// copied, when the log ends before an orderly end did, when a power cut (under `none` also the end of the
     /// process) may have taken batches that had left, and for the reason `cut`: when the log's end could not be read.
+    /// `held` says whether there are batches that are held back.
     pub(crate) fn next(
         previous: Option<&Self>,
         node: NodeId,
@@ -174,9 +170,11 @@ impl Meta {
         facts: &HostFacts,
         durability: Durability,
         cut: Option<&'static str>,
+        held: bool,
     ) -> Result<(Self, Option<NewEpoch>), OpenError> {
         let Some(old) = previous else {
-            return Ok((Self { joining: true, ..Self::begin(node, 0, facts, durability) }, None));
+            let settling = Settling::Newcomer.into();
+            return Ok((Self { settling, ..Self::begin(node, 0, facts, durability) }, None));
         };
         if old.node != node.to_string() {
             return Err(OpenError::Foreign {
@@ -200,9 +198,7 @@ impl Meta {
             },
         };
         let older = new.is_some_and(|new| new.older);
-        next.unsettled = old.unsettled || older;
-        // What is older than what this node acknowledged is not caught up with by what a newcomer may trust.
-        next.joining = old.joining && !older;
+        next.settling = old.settling.state().opened(older, held).into();
         Ok((next, new))
     }
 
@@ -332,22 +328,39 @@ mod tests {
         let node = NodeId([1; 32]);
         let old = Meta { nonce: "2a".to_string(), ..meta(Durability::Fsync, None) };
         let (same, reason) =
-            Meta::next(Some(&old), node, 10, &facts("boot", "disk"), Durability::Fsync, None).unwrap();
+            Meta::next(Some(&old), node, 10, &facts("boot", "disk"), Durability::Fsync, None, false).unwrap();
         assert_eq!((same.epoch, same.origin(node).unwrap().nonce, reason), (4, 42, None));
-        assert!(!same.unsettled);
+        assert_eq!(same.settling.state(), Settling::Settled);
         let (new, _) =
-            Meta::next(Some(&old), node, 10, &facts("boot", "disk2"), Durability::Fsync, None).unwrap();
+            Meta::next(Some(&old), node, 10, &facts("boot", "disk2"), Durability::Fsync, None, false)
+                .unwrap();
         assert_eq!((new.epoch, new.origin(node).unwrap().nonce), (5, 7));
-        assert!(new.unsettled, "a copy may be older than what was acknowledged");
+        assert_eq!(
+            new.settling.state(),
+            Settling::Restored,
+            "a copy may be older than what was acknowledged"
+        );
         let (again, _) =
-            Meta::next(Some(&new), node, 10, &facts("boot", "disk2"), Durability::Fsync, None).unwrap();
-        assert!(again.unsettled, "a restart changes nothing about that");
+            Meta::next(Some(&new), node, 10, &facts("boot", "disk2"), Durability::Fsync, None, false)
+                .unwrap();
+        assert_eq!(again.settling.state(), Settling::Restored, "a restart changes nothing about that");
         let cut = Meta { durability: "interval".to_string(), ..old.clone() };
         let (cut, new) =
-            Meta::next(Some(&cut), node, 10, &facts("boot2", "disk"), Durability::Fsync, None).unwrap();
-        assert!(new.is_some() && !cut.unsettled, "only what survives a power cut is acknowledged");
-        let other =
-            Meta::next(Some(&old), NodeId([2; 32]), 10, &facts("boot", "disk"), Durability::Fsync, None);
+            Meta::next(Some(&cut), node, 10, &facts("boot2", "disk"), Durability::Fsync, None, false)
+                .unwrap();
+        assert!(
+            new.is_some() && !cut.settling.state().waits(),
+            "only what survives a power cut is acknowledged"
+        );
+        let other = Meta::next(
+            Some(&old),
+            NodeId([2; 32]),
+            10,
+            &facts("boot", "disk"),
+            Durability::Fsync,
+            None,
+            false,
+        );
         assert!(matches!(other, Err(OpenError::Foreign { .. })));
     }
 }

@@ -9,6 +9,7 @@ use numax_store::Disk;
 use crate::{
     config::{CoreConfig, Durability},
     meta::{HostFacts, Meta},
+    settling::Settling,
 };
 
 /// A bug to have.
@@ -44,6 +45,12 @@ pub enum Planted {
     TwinWrites,
     /// Under `fsync`, what is appended leaves before it is synced.
     LeavesUnsynced,
+    /// A node that began empty holds nothing back.
+    NewcomerWrites,
+    /// A node that was put back to an old copy holds nothing back.
+    RestoredWrites,
+    /// Pages of a transfer are merged as they come.
+    MergedByHalves,
 }
 
 impl CoreConfig {
@@ -67,7 +74,7 @@ pub(crate) fn innocent(found: Meta, facts: &HostFacts) -> Meta {
         durability: Durability::Fsync.config_name().to_string(),
         clean_end: None,
         restored: false,
-        unsettled: false,
+        settling: Settling::Settled.into(),
         ..found
     }
 }

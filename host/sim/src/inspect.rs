@@ -63,14 +63,16 @@ impl World<'_> {
         let (Some(life), Some(origin)) = (&machine.life, machine.wrote_under) else { return };
         let mut draft = Draft::new(life.core.reader(), 0);
         let found = with_rows(&mut draft, |draft| draft.kv_get(TURN_KEY));
-        let last = self.oracle.last_turn(vector, &origin);
+        // What is held back was committed, too: its turns are behind all that the vector covers.
+        let held = life.core.held_dots().into_iter().rfind(|dot| dot.origin == origin);
+        let up_to = held.map_or(0, |dot| dot.seq).max(vector.get(&origin));
+        let last = self.oracle.last_turn(&origin, up_to);
         let found = match found {
             Ok(bytes) => bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()),
             Err(error) => return self.unreadable(node, &error),
         };
-        // A turn whose commit was not answered, or that wrote nothing but this, may have come after; or one that is held
-        // back, again so when damage took the record by which it was let go.
-        let later = found.is_some_and(|turn| !self.oracle.has_dot(turn)) || life.core.held_back() > 0;
+        // A turn whose commit was not answered, or that wrote nothing but this, may have come after.
+        let later = found.is_some_and(|turn| !self.oracle.has_dot(turn));
         if last.is_some() && found != last && !later {
             self.oracle.violation("turns", format!("node {node} has {found:?} of the turn {last:?}"));
         }

@@ -22,7 +22,7 @@ struct Arguments {
     /// Nodes in each cluster; by default the seed chooses from 3 to 10.
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..=20))]
     nodes: Option<u64>,
-    /// What to favour: mix, calm, crash, network, clock, disk, restore, churn, twins or week.
+    /// What to favour: mix, calm, crash, network, clock, disk, restore, churn, join, twins or week.
     #[arg(long, default_value = "mix", value_parser = scenario)]
     scenario: Scenario,
     /// Replay a schedule instead of running seeds.

@@ -143,16 +143,16 @@ impl Oracle {
         self.by_dot.get(dot).copied()
     }
 
-    /// The last turn that a node committed under an origin, of those within a vector.
-    pub fn last_turn(&self, within: &VersionVector, origin: &Origin) -> Option<u64> {
-        let (first, last) =
-            (Dot { origin: *origin, seq: 0 }, Dot { origin: *origin, seq: within.get(origin) });
-        self.by_dot.range(first..=last).next_back().map(|(_, turn)| *turn)
+    /// The last turn that a node committed under an origin up to a number, whether it was held back or not.
+    pub fn last_turn(&self, origin: &Origin, up_to: u64) -> Option<u64> {
+        let (first, last) = (Dot { origin: *origin, seq: 0 }, Dot { origin: *origin, seq: up_to });
+        let last = |turns: &BTreeMap<Dot, u64>| turns.range(first..=last).next_back().map(|(d, t)| (*d, *t));
+        last(&self.by_dot).max(last(&self.held)).map(|(_, turn)| turn)
     }
 
     /// Whether a turn has a dot, as far as is known.
     pub fn has_dot(&self, turn: u64) -> bool {
-        self.by_dot.values().any(|of| *of == turn)
+        self.by_dot.values().chain(self.held.values()).any(|of| *of == turn)
     }
 
     /// A node applied a batch for the first time, it says.
@@ -305,6 +305,23 @@ impl Oracle {
             Some(last) => self.times.insert(*origin, (last.seq, last.hlc)),
             None => self.times.remove(origin),
         };
+    }
+
+    /// A node holds these back again, because damage took the records by which it had let them go. In that form they never
+    /// were, unless another has them: then they come back from there.
+    pub fn held_again(&mut self, node: usize, dots: &[Dot]) {
+        let others = |dot: &Dot| {
+            self.nodes.iter().enumerate().any(|(other, facts)| other != node && facts.applied.covers(*dot))
+        };
+        let gone: Vec<Dot> = dots.iter().copied().filter(|dot| !others(dot)).collect();
+        for dot in gone {
+            self.payloads.remove(&dot);
+            self.batches.retain(|batch| batch.dot() != dot);
+            self.required.remove(&dot);
+            if let Some(turn) = self.by_dot.remove(&dot) {
+                self.held.insert(dot, turn);
+            }
+        }
     }
 
     /// What is known of a node.

@@ -63,18 +63,18 @@ pub struct PlantedBug {
 }
 
 /// Every planted bug.
-pub const PLANTED: [PlantedBug; 19] = [
+pub const PLANTED: [PlantedBug; 22] = [
     planted("dot-reuse", Bug::Core(Planted::DotReuse), Scenario::Restore, 20),
     planted("skipped-fsync", Bug::Core(Planted::SkippedFsync), Scenario::Crash, 20),
     planted("double-apply", Bug::Core(Planted::DoubleApply), Scenario::Mix, 5),
     planted("no-causality", Bug::Core(Planted::NoCausality), Scenario::Mix, 20),
     planted("kept-rows", Bug::Core(Planted::KeptRows), Scenario::Mix, 120),
     planted("leaves-unsynced", Bug::Core(Planted::LeavesUnsynced), Scenario::Crash, 40),
-    planted("early-collection", Bug::Core(Planted::EarlyCollection), Scenario::Mix, 120),
+    planted("early-collection", Bug::Core(Planted::EarlyCollection), Scenario::Network, 120),
     planted("kept-rows-after-restore", Bug::Core(Planted::KeptRows), Scenario::Restore, 120),
     planted("kept-tail", Bug::Core(Planted::KeptTail), Scenario::Disk, 40),
     planted("damage-is-torn", Bug::Core(Planted::DamageIsTorn), Scenario::Disk, 40),
-    planted("trusted-engine", Bug::Core(Planted::TrustedEngine), Scenario::Crash, 400),
+    planted("trusted-engine", Bug::Core(Planted::TrustedEngine), Scenario::Crash, 800),
     planted("answered-anyway", Bug::Core(Planted::AnsweredAnyway), Scenario::Disk, 40),
     planted("bare-clock", Bug::Core(Planted::BareClock), Scenario::Clock, 40),
     planted("blind-writes", Bug::Core(Planted::BlindWrites), Scenario::Clock, 40),
@@ -82,6 +82,9 @@ pub const PLANTED: [PlantedBug; 19] = [
     planted("twin-writes", Bug::Core(Planted::TwinWrites), Scenario::Twins, 10),
     planted("no-anti-entropy", Bug::NoAntiEntropy, Scenario::Mix, 20),
     planted("same-nonce", Bug::SameNonce, Scenario::Restore, 120),
+    planted("newcomer-writes", Bug::Core(Planted::NewcomerWrites), Scenario::Join, 200),
+    planted("restored-writes", Bug::Core(Planted::RestoredWrites), Scenario::Restore, 400),
+    planted("merged-by-halves", Bug::Core(Planted::MergedByHalves), Scenario::Join, 400),
     planted("any-clock", Bug::AnyClock, Scenario::Clock, 20),
 ];
 

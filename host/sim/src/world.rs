@@ -12,7 +12,7 @@ use crate::trace::Trace;
 use bytes::Bytes;
 use numax_cluster::{Event, LinkId, LogCursor};
 use numax_crdt::VersionVector;
-use numax_replica::{CoreConfig, Durability, Health, LocalBatch};
+use numax_replica::{CoreConfig, Durability, Health, LocalBatch, Settling};
 use rand::{Rng, RngExt};
 
 /// How long after the last fault nodes may take to agree, in simulated milliseconds. Hello timeouts, pulls that were
@@ -299,11 +299,15 @@ impl<'a> World<'a> {
             let origin = life.core.origin();
             self.oracle.unwritten(node, &origin, vector.get(&origin));
         }
+        if machine.storage.damaged {
+            let held = life.core.held_dots();
+            self.oracle.held_again(node, &held);
+        }
         let unsettled = life.core.is_unsettled();
         let present: std::collections::BTreeSet<usize> = self.plan.present().collect();
         let lines = self.plan.lines.iter().filter(|(a, b)| present.contains(a) && present.contains(b));
         let neighbours = lines.filter(|(a, b)| *a == node || *b == node).count();
-        let newcomer = life.core.is_joining().then_some(neighbours);
+        let newcomer = (life.core.settling() == Settling::Newcomer).then_some(neighbours);
         self.inspect_start(node, &vector);
         self.step(node, Event::Start { vector });
         if let Some(state) = unfinished {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use numax_cluster::{Cluster, Effect, Event, LinkId, Millis, Report};
 use numax_crdt::Dot;
 use numax_net::{NetEvents, NetHandle, SendError};
-use numax_replica::{Applied, Replica};
+use numax_replica::{Applied, Replica, Settling};
 use numax_runtime::{PeerState, PeerView, Seldom};
 use numax_wire::{Message, WireError};
 use tokio::sync::broadcast::Receiver as Feed;
@@ -84,7 +84,7 @@ impl Driver {
             self.step(Event::Unfinished { state }, &results);
         }
         if self.replica.is_unsettled() {
-            let newcomer = self.replica.is_joining().then_some(self.configured);
+            let newcomer = (self.replica.settling() == Settling::Newcomer).then_some(self.configured);
             self.step(Event::Unsettled { newcomer }, &results);
         }
         loop {

@@ -90,6 +90,7 @@ impl Core {
             tip: Tip::of(&notes),
             staging: Staging::default(),
             write_at: usize::MAX,
+            by_halves: self.config.has_bug(Planted::MergedByHalves),
             held: Held::load(&*engine, self.config.node)?,
             settled_at: 0,
         };

@@ -6,8 +6,7 @@
 //! stamped before its removal. So a node in that state *holds back* what it writes. The batches have their dots, are
 //! in the log and in the rows, and readers here see them; but they are not in the vector, and nobody else gets them.
 //!
-//! A *newcomer*, whose datastore began empty, does the same from when the first batch or page of another node is merged:
-//! others may have forgotten removals without waiting for it.
+//! A *newcomer*, whose datastore began empty, does the same: others may have forgotten removals without waiting for it.
 //!
 //! Once the node has caught up with a member (the protocol knows when; see `numax_cluster`), it *settles*: each batch
 //! is written anew under the same dot, now saying what means the same whatever one has forgotten
@@ -27,11 +26,13 @@ use super::{Core, group::Group};
 use crate::{
     applied::{Applied, Change},
     error::CoreError,
+    planted::Planted,
     rows::{
         name,
         shared::Shared,
         staging::{StagedRows, Staging},
     },
+    settling::Settling,
 };
 
 /// What the local keys of held batches begin with.
@@ -78,6 +79,15 @@ impl Held {
     pub(super) fn add(&mut self, dot: Dot) {
         let run = self.0.entry(dot.origin).or_insert((dot.seq, dot.seq));
         *run = (run.0.min(dot.seq), run.1.max(dot.seq));
+    }
+
+    /// All of them.
+    fn dots(&self) -> impl Iterator<Item = Dot> {
+        let run = |(origin, (first, last)): (&Origin, &(u64, u64))| {
+            let origin = *origin;
+            (*first..=*last).map(move |seq| Dot { origin, seq })
+        };
+        self.0.iter().flat_map(run)
     }
 
     /// The number of the next batch of an origin, of which `known` are no longer held back.
@@ -171,35 +181,32 @@ impl Core {
     /// Whether what is written here is held back, because this node's data may be older than what it has acknowledged
     /// and it has not caught up since. A node that knows of no other holds nothing back.
     pub fn holds_back(&self) -> bool {
-        self.meta.unsettled && (!self.members.is_alone() || !self.held.is_empty())
+        let free = match self.settling() {
+            Settling::Settled => true,
+            Settling::Newcomer => self.config.has_bug(Planted::NewcomerWrites),
+            Settling::Restored => self.config.has_bug(Planted::RestoredWrites),
+        };
+        !free && (!self.members.is_alone() || !self.held.is_empty())
     }
 
-    /// Whether this node has yet to settle, or, if it began empty, to catch up with somebody for the first time.
+    /// How this datastore stands to the rest of its cluster.
+    pub fn settling(&self) -> Settling {
+        self.meta.settling.state()
+    }
+
+    /// Whether this node has yet to catch up with the cluster.
     pub fn is_unsettled(&self) -> bool {
-        self.meta.unsettled || self.meta.joining
-    }
-
-    /// Whether this datastore began empty and has not caught up with anybody yet.
-    pub fn is_joining(&self) -> bool {
-        self.meta.joining
-    }
-
-    /// Something comes from another node: what a newcomer writes is held back from now on. Until then it stands on
-    /// nothing that others could have removed.
-    pub(super) fn joins(&mut self) -> Result<(), CoreError> {
-        if !self.meta.joining || self.meta.unsettled {
-            return Ok(());
-        }
-        self.meta.unsettled = true;
-        self.meta.store(&*self.disk).map_err(|error| {
-            self.meta.unsettled = false;
-            CoreError::Log(error)
-        })
+        self.settling().waits()
     }
 
     /// How many batches are held back.
     pub fn held_back(&self) -> u64 {
         self.held.len()
+    }
+
+    /// The names of what is held back, the oldest first.
+    pub fn held_dots(&self) -> Vec<Dot> {
+        self.held.dots().collect()
     }
 
     /// Whether the engine's rows, or those on their way there, hold something that is not in the vector.
@@ -291,13 +298,11 @@ impl Core {
         }
         // No other sync has to come for what waited for one.
         self.expose();
-        if std::mem::take(&mut self.meta.unsettled) {
-            self.settled_at = self.log.end();
-            tracing::info!(
-                "the datastore has caught up with the cluster; what is written here is no longer held back"
-            );
-        }
-        self.meta.joining = false;
+        self.meta.settling = Settling::Settled.into();
+        self.settled_at = self.log.end();
+        tracing::info!(
+            "the datastore has caught up with the cluster; what is written here is no longer held back"
+        );
         self.caught_up_with.clone_from(&self.tip.vector);
         if let Err(error) = self.meta.store(&*self.disk) {
             // Then the next start holds back again until it has caught up, which does no harm.

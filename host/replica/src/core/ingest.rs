@@ -96,7 +96,6 @@ impl Core {
             return Ok(());
         }
         // What a batch lets go may let go others in turn; each is applied before its followers are looked at.
-        self.joins()?;
         let mut ready = VecDeque::new();
         let mut next = Some((dot, bytes));
         while let Some((dot, bytes)) = next {

@@ -3,7 +3,10 @@
 use numax_crdt::{NodeId, Origin, VersionVector};
 
 use super::Core;
-use crate::forget::{Ack, Member};
+use crate::{
+    forget::{Ack, Member},
+    settling::Settling,
+};
 
 impl Core {
     /// What this node has received for certain: all of it survives a power cut here.
@@ -33,8 +36,8 @@ impl Core {
     pub fn acks(&mut self, max_bytes: usize) -> Vec<Ack> {
         /// What an entry of a vector takes at most, about.
         const ENTRY: usize = 64;
-        let joining = self.meta.joining;
-        let silent = self.meta.unsettled && !joining;
+        let (newcomer, silent) =
+            (self.settling() == Settling::Newcomer, self.settling() == Settling::Restored);
         let caught_up_with = std::mem::take(&mut self.caught_up_with);
         let own = self.told().filter(|told| !silent && told.covers_vector(&caught_up_with)).cloned();
         self.caught_up_with = caught_up_with;
@@ -44,7 +47,7 @@ impl Core {
         let mut room =
             max_bytes.saturating_sub((others.len() + 1) * ENTRY).saturating_sub(own.as_ref().map_or(0, size));
         let mut acks = Vec::with_capacity(1 + others.len());
-        let (first_of_all, last_of_all) = if joining { (None, own) } else { (own, None) };
+        let (first_of_all, last_of_all) = if newcomer { (None, own) } else { (own, None) };
         acks.extend(first_of_all);
         let first = if others.is_empty() { 0 } else { self.ack_turn % others.len() };
         let mut full = false;

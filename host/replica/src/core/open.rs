@@ -60,7 +60,7 @@ impl Core {
             && meta.node != config.node.to_string()
         {
             // Before the log is touched.
-            Meta::next(previous.as_ref(), config.node, 0, facts, config.durability, None)?;
+            Meta::next(previous.as_ref(), config.node, 0, facts, config.durability, None, false)?;
         }
         let notes = Notes::load(&*engine, config.node)?;
         let shared = Arc::new(Shared::new(engine, config.cache_rows, config.cache_bytes));
@@ -76,6 +76,7 @@ impl Core {
             tip: Tip::of(&notes),
             staging: Staging::default(),
             write_at: REPLAY_ROWS,
+            by_halves: config.has_bug(Planted::MergedByHalves),
             held: Held::load(&*shared.engine(), config.node)?,
             settled_at: 0,
         };
@@ -105,10 +106,16 @@ impl Core {
             other => other,
         };
         let previous = previous.or_else(|| lost(&tip.vector, config.node, facts));
-        let (mut meta, new) =
-            Meta::next(previous.as_ref(), config.node, log.end(), facts, config.durability, cut)?;
+        let (mut meta, new) = Meta::next(
+            previous.as_ref(),
+            config.node,
+            log.end(),
+            facts,
+            config.durability,
+            cut,
+            !held.is_empty(),
+        )?;
         meta.format = config.schemas.last();
-        meta.unsettled |= !held.is_empty();
         let origin = meta.origin(config.node)?;
         let new_epoch = new.map(|new| new.reason);
         if let Some(reason) = new_epoch {

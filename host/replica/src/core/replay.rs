@@ -29,6 +29,8 @@ pub(super) struct Replay<'a> {
     pub(super) staging: Staging,
     /// Rows after which they are written to the engine.
     pub(super) write_at: usize,
+    /// For simulators that look for this bug: pages are merged as they come.
+    pub(super) by_halves: bool,
     /// What is held back.
     pub(super) held: Held,
     /// The position behind the last batch that was settled.
@@ -108,6 +110,9 @@ impl Replay<'_> {
         if place.takes(&piece) {
             let completes = place.completes(self.shared, &self.staging, &piece)?;
             place.stage(&mut self.staging, &piece, &bytes, completes, end);
+            if self.by_halves {
+                self.tip.merge_early(self.shared, &mut self.staging, self.own, end)?;
+            }
         }
         Ok(())
     }
@@ -116,7 +121,7 @@ impl Replay<'_> {
     fn merge(&mut self, end: u64, part: StagedPart) -> Result<(), CoreError> {
         let tip = &mut self.tip;
         if tip.place.merges_by(part)
-            && let Some((page, _, last)) = tip.place.next_page(self.shared, &self.staging)?
+            && let Some((page, _, last)) = tip.place.next_page(self.shared, &self.staging, false)?
         {
             tip.clock.observe(page.clock, self.now_ms, self.max_skew_ms);
             merge_page(self.shared, &mut self.staging, tip.merging(self.own), &page, last, end)?;

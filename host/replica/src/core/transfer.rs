@@ -8,7 +8,7 @@ use crate::{
     applied::{Applied, Change},
     error::{CommitError, CoreError},
     planted::Planted,
-    rows::name,
+    rows::{name, shared::Shared, staging::Staging},
     transfer::{Merging, Piece, TransferState, Transferred, merge_page},
 };
 
@@ -16,6 +16,21 @@ impl Tip {
     /// What a page moves on; `own` is what is written under here.
     pub(super) fn merging(&mut self, own: Option<Origin>) -> Merging<'_> {
         Merging { place: &mut self.place, vector: &mut self.vector, deps: &mut self.deps, own, keeps: false }
+    }
+
+    /// For simulators that look for this bug: merges pages though others are missing.
+    pub(super) fn merge_early(
+        &mut self,
+        shared: &Shared,
+        staging: &mut Staging,
+        own: Option<Origin>,
+        position: u64,
+    ) -> Result<Vec<Change>, CoreError> {
+        let mut changes = Vec::new();
+        while let Some((page, _, false)) = self.place.next_page(shared, staging, true)? {
+            changes.extend(merge_page(shared, staging, self.merging(own), &page, false, position)?);
+        }
+        Ok(changes)
     }
 }
 
@@ -51,14 +66,18 @@ impl Core {
             self.look_for_stale_pages();
         }
         self.tip.place.stage(&mut self.staging, &piece, &bytes, completes, position);
+        if self.config.has_bug(Planted::MergedByHalves) {
+            let changes =
+                self.tip.merge_early(&self.shared, &mut self.staging, Some(self.origin), position)?;
+            tell(group, piece.sender(), position, changes);
+        }
         Ok(Transferred { position, next: self.transfer_state() })
     }
 
     /// Merges the next page, if all are here.
     pub(super) fn merge_next(&mut self, group: &mut Group, now_ms: u64) -> Result<Transferred, CoreError> {
-        self.joins()?;
         self.keep_place(group);
-        if let Some((page, keys, last)) = self.tip.place.next_page(&self.shared, &self.staging)? {
+        if let Some((page, keys, last)) = self.tip.place.next_page(&self.shared, &self.staging, false)? {
             let gone: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
             let position = group.push(None, false, &gone)?;
             self.tip.clock.observe(page.clock, now_ms, self.config.max_skew_ms);

@@ -9,6 +9,7 @@ use crate::{
     error::CommitError,
     forget::{Ack, Member},
     rows::frozen::FrozenError,
+    settling::Settling,
     transfer::{PageRequest, SentPage, TransferState, Transferred},
 };
 
@@ -100,9 +101,9 @@ impl Replica {
         Ok(())
     }
 
-    /// See [`Core::is_joining`](crate::Core::is_joining).
-    pub fn is_joining(&self) -> bool {
-        self.inner.core().is_joining()
+    /// See [`Core::settling`](crate::Core::settling).
+    pub fn settling(&self) -> Settling {
+        self.inner.core().settling()
     }
 
     /// See [`Core::is_unsettled`](crate::Core::is_unsettled).

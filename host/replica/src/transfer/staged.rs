@@ -152,17 +152,19 @@ impl Place {
     }
 
     /// The page that is merged next, with the keys of its rows, and whether it is the last; none when nothing is to be
-    /// merged.
+    /// merged. `early`, for simulators that look for this bug: also when pages are missing.
     pub(crate) fn next_page(
         &self,
         shared: &Shared,
         staging: &Staging,
+        early: bool,
     ) -> Result<Option<(Page, Vec<Bytes>, bool)>, CoreError> {
-        let Some(incoming) = self.incoming.as_ref().filter(|incoming| incoming.whole) else {
+        let ready = |incoming: &&Incoming| incoming.whole || (early && incoming.merged < incoming.pages);
+        let Some(incoming) = self.incoming.as_ref().filter(ready) else {
             return Ok(None);
         };
         let (bytes, keys) = read(shared, staging, incoming, incoming.merged)?;
-        let last = incoming.merged + 1 >= incoming.pages;
+        let last = incoming.whole && incoming.merged + 1 >= incoming.pages;
         Ok(Some((Page::decode(bytes.into())?, keys, last)))
     }
 

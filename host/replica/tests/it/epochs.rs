@@ -1,7 +1,7 @@
 //! When a datastore goes on under its origin, and when it must not.
 
 use numax_crdt::Origin;
-use numax_replica::{Durability, HostFacts, mark_restored};
+use numax_replica::{Durability, HostFacts, Settling, mark_restored};
 use numax_store::{Disk as _, Survives};
 
 use crate::common::{Node, config, key};
@@ -51,7 +51,7 @@ fn a_datastore_that_has_lost_what_it_knew_of_itself_is_an_old_copy() {
     node.disk.remove("meta.json").unwrap();
     let mut node = node.crash(Survives::Everything).unwrap();
     assert_eq!((node.core.origin().node, node.core.origin().epoch), (origin.node, origin.epoch + 1));
-    assert!(node.core.is_unsettled() && !node.core.is_joining());
+    assert_eq!(node.core.settling(), Settling::Restored);
     hit(&mut node);
     assert_eq!(node.counter("hits"), 2);
 }

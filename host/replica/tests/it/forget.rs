@@ -1,7 +1,7 @@
 //! Forgetting: segments of the log, and tombstones.
 
 use numax_crdt::{NodeId, Origin, VersionVector};
-use numax_replica::{Ack, CoreConfig, Durability, HostFacts, LogError};
+use numax_replica::{Ack, CoreConfig, Durability, HostFacts, LogError, Request};
 use numax_store::{FaultPlan, Faults, MemDisk, Survives, mem::MemBackend};
 
 use crate::common::{NOW, Node, bytes, config, facts, key};
@@ -23,13 +23,20 @@ fn write(node: &mut Node, count: u32) {
     }
 }
 
+/// A node that has settled: what it writes goes out at once.
+fn settled(config: CoreConfig) -> Node {
+    let mut node = Node::with(config);
+    assert!(node.group(vec![Request::Settle]).results[0].is_ok() && !node.core.is_unsettled());
+    node
+}
+
 fn ack(node: &mut Node, member: u8, vector: &VersionVector) {
     node.core.acknowledged(&[Ack { member: other(member), vector: vector.clone() }], NOW);
 }
 
 #[test]
 fn segments_go_when_everybody_has_them_and_the_engine_too() {
-    let mut node = Node::with(small(1));
+    let mut node = settled(small(1));
     node.core.heard_of(other(2), NOW);
     node.core.heard_of(other(3), NOW);
     write(&mut node, 30);
@@ -66,7 +73,7 @@ fn segments_go_when_everybody_has_them_and_the_engine_too() {
 
 #[test]
 fn the_budget_holds_whoever_lags_and_never_below_what_the_engine_has() {
-    let mut node = Node::with(CoreConfig { op_log_budget: 3_000, ..small(1) });
+    let mut node = settled(CoreConfig { op_log_budget: 3_000, ..small(1) });
     node.core.heard_of(other(2), NOW);
     for _ in 0..40 {
         write(&mut node, 5);
@@ -163,7 +170,7 @@ fn a_crash_at_every_operation_while_segments_go_leaves_a_log_without_a_gap() {
 /// A node, with its time.
 fn at(node: &mut Node, now: u64, write: impl FnOnce(&mut numax_replica::Draft)) -> bytes::Bytes {
     let batch = node.batch(write);
-    let outcome = node.core.run_group(vec![numax_replica::Request::Commit(batch)], now);
+    let outcome = node.core.run_group(vec![Request::Commit(batch)], now);
     outcome.applied[0].bytes.clone()
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use numax_crdt::{Batch, ElementId, NodeId, Origin};
-use numax_replica::{Draft, HostFacts, IdSeed, Request, Response, mark_restored};
+use numax_replica::{Draft, HostFacts, IdSeed, Request, Response, Settling, mark_restored};
 use numax_store::Survives;
 
 use crate::common::{NOW, Node, bytes, key};
@@ -237,6 +237,30 @@ fn what_left_before_another_old_copy_was_put_back_comes_back_as_it_left() {
     b.ingest(settled);
     assert_eq!((b.core.vector(), b.counter("n")), (again.core.vector(), 9));
     assert_eq!(b.core.state_hash().unwrap(), again.core.state_hash().unwrap());
+}
+
+#[test]
+fn a_newcomer_holds_back_from_its_first_write_on_when_it_is_to_have_peers() {
+    let (mut node, mut old) = (Node::new(1), Node::new(2));
+    assert_eq!((node.core.settling(), node.core.holds_back()), (Settling::Newcomer, false), "it is alone");
+    node.core.configure_members(&[], 1);
+    // Its clock is behind a removal that the other has forgotten.
+    write(&mut node, NOW, |draft| draft.register_set(&key("r"), bytes("early")).unwrap());
+    assert_eq!(
+        (node.core.held_back(), node.core.vector().len()),
+        (1, 0),
+        "others may have removed it meanwhile"
+    );
+    let mut node = node.crash(Survives::Everything).unwrap();
+    assert_eq!((node.core.settling(), node.core.held_back()), (Settling::Newcomer, 1));
+    write(&mut old, NOW + 5_000, |draft| draft.register_set(&key("r"), bytes("later")).unwrap());
+    write(&mut old, NOW + 6_000, |draft| draft.register_clear(&key("r")).unwrap());
+    node.ingest(old.log());
+    let late = settle(&mut node);
+    assert_eq!((node.core.settling(), late.len()), (Settling::Settled, 1));
+    assert_eq!(old.ingest(late).applied, 1);
+    assert_eq!((node.register("r"), old.register("r")), (None, None));
+    assert_eq!(node.core.state_hash().unwrap(), old.core.state_hash().unwrap());
 }
 
 #[test]

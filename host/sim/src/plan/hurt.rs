@@ -13,7 +13,7 @@ const DAY: i64 = 86_400_000;
 type Kind = (Scenario, u32, fn(&mut Plan, u64, &mut ChaCha8Rng));
 
 /// Those that choose who has a line to whom come first: others name lines.
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 17] = [
     (Scenario::Twins, 0, twins),
     (Scenario::Restore, 100, clones),
     (Scenario::Churn, 150, comings_and_goings),
@@ -30,6 +30,7 @@ const KINDS: [Kind; 16] = [
     (Scenario::Disk, 120, decay),
     (Scenario::Restore, 200, restores),
     (Scenario::Churn, 250, stops),
+    (Scenario::Join, 50, joins),
 ];
 
 /// Adds faults: in a mixed run a random subset, otherwise the scenario's, now and then without one of them.
@@ -247,6 +248,46 @@ fn stops(plan: &mut Plan, often: u64, rng: &mut ChaCha8Rng) {
         let down = one_of(rng, &[10, 500, 5_000]);
         let node = any_node(plan, rng);
         plan.put(at, Step::Stop { node, down });
+    }
+}
+
+/// Nodes that begin empty again and again, over lines on which catching up takes its time: behind logs that are short, so
+/// that they get rows, or behind whole ones, which still tell what is forgotten in rows.
+fn joins(plan: &mut Plan, often: u64, rng: &mut ChaCha8Rng) {
+    plan.segment_bytes = one_of(rng, &[2_000, 1 << 20]);
+    plan.op_log_budget = plan.segment_bytes * one_of(rng, &[2, 4]);
+    for (index, node) in plan.nodes.iter_mut().enumerate() {
+        // What a new node writes may be older than removals that it has not heard of.
+        let by = i64::try_from(one_of(rng, &[0, 0, 2_000, 20_000])).unwrap_or(0);
+        node.skew -= by;
+        if index > 1 && rng.random_range(0..3) == 0 {
+            node.start = Some(rng.random_range(1_000..plan.active_ms));
+        }
+    }
+    for at in plan.times(every(5_000, often), rng) {
+        let node = any_node(plan, rng);
+        plan.put(at, Step::Wipe { node });
+        let line = rng.random_range(0..plan.lines.len());
+        plan.put(at, Step::Slow { line, latency: one_of(rng, &[20, 200, 1_000]), bytes_per_ms: 10 });
+        let sender = any_node(plan, rng);
+        let soon = at + rng.random_range(300..3_000);
+        match rng.random_range(0..3) {
+            0 => {
+                plan.put(at.saturating_sub(rng.random_range(100..3_000)), Step::Copy { node: sender });
+                plan.put(soon, Step::Restore { node: sender, marked: rng.random() });
+            }
+            1 => {
+                let how = if rng.random() { Crash::Process } else { Crash::Power(rng.random()) };
+                plan.put(
+                    soon,
+                    Step::Crash { node: sender, how, after: 0, down: rng.random_range(100..5_000) },
+                );
+            }
+            _ => {}
+        }
+        if rng.random() {
+            plan.put(soon + rng.random_range(500..3_000), Step::Heal);
+        }
     }
 }
 

@@ -37,6 +37,9 @@ pub enum Scenario {
     Restore,
     /// Nodes that come late, leave for good, restart in order, or lose their disk.
     Churn,
+    /// Nodes that begin empty again and again in clusters that forget early, so that they get state as rows, from
+    /// senders that end or go back meanwhile.
+    Join,
     /// Two nodes that run under one origin, as when a machine is copied while it runs: they must stop writing when they
     /// meet. Nothing else is promised then.
     Twins,
@@ -46,7 +49,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// All scenarios with the names they have on the command line.
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 11] = [
         ("mix", Self::Mix),
         ("calm", Self::Calm),
         ("crash", Self::Crash),
@@ -55,6 +58,7 @@ impl Scenario {
         ("disk", Self::Disk),
         ("restore", Self::Restore),
         ("churn", Self::Churn),
+        ("join", Self::Join),
         ("twins", Self::Twins),
         ("week", Self::Week),
     ];
