@@ -37,6 +37,8 @@ pub(crate) struct Link {
     pub(crate) behind: Option<[u8; 16]>,
     /// The page of our state that the peer waits for.
     pub(crate) wanted: Option<Wanted>,
+    /// Until when the peer is asked for no transfer of its state: the last one came to nothing.
+    pub(crate) no_state_until: Millis,
 }
 
 /// What the peer gets from our log.
@@ -81,6 +83,7 @@ impl Link {
             acks_heard: None,
             behind: None,
             wanted: None,
+            no_state_until: Millis(0),
         }
     }
 

@@ -9,6 +9,9 @@
 //! state is exactly what the pages so far show, and else begins anew; the page says which. After a while without any
 //! progress it is given up, and batches are pulled again.
 //!
+//! A peer of whose state the first page is of no use here, because it shows nothing new or could not be taken, is not asked
+//! for it again for a while: batches are pulled, and others are asked.
+//!
 //! When all pages are here they are merged, step by step. That needs no peer, and is not given up.
 
 use crate::Cluster;
@@ -131,6 +134,9 @@ impl Cluster {
     }
 
     fn begin_transfer(&mut self, link: LinkId, fx: &mut Vec<Effect>) {
+        if self.links.get(&link).is_none_or(|state| state.no_state_until > self.now) {
+            return;
+        }
         if self.transfer.is_none() {
             self.transfer = Some(Transfer {
                 link: None,
@@ -175,8 +181,11 @@ impl Cluster {
         if transfer.merging {
             return self.merge_state(fx);
         }
-        if transfer.until.is_some_and(|until| until <= now) {
-            transfer.link = None;
+        if transfer.until.is_some_and(|until| until <= now)
+            && let Some(silent) = transfer.link.take()
+            && transfer.place.is_none()
+        {
+            return self.no_transfer_from(silent);
         }
         if transfer.link.is_some() {
             return;
@@ -190,7 +199,12 @@ impl Cluster {
         let able: Vec<LinkId> = self
             .ready_links()
             .into_iter()
-            .filter(|id| self.links.get(id).is_some_and(|link| link.forgets() && link.quiet_until <= now))
+            .filter(|id| {
+                let able = |link: &crate::link::Link| {
+                    link.forgets() && link.quiet_until.max(link.no_state_until) <= now
+                };
+                self.links.get(id).is_some_and(able)
+            })
             .collect();
         let same = able.iter().find(|id| self.links.get(id).is_some_and(|link| Some(link.peer) == sender));
         let ahead = able
@@ -199,6 +213,15 @@ impl Cluster {
         if let Some(link) = same.or(ahead).copied() {
             self.ask_for_state(link, fx);
         }
+    }
+
+    /// Nothing came of asking a peer for the beginning of its state: others may have more, and it after a while.
+    fn no_transfer_from(&mut self, link: LinkId) {
+        let until = self.now.plus(self.config.pull_timeout_ms);
+        if let Some(state) = self.links.get_mut(&link) {
+            state.no_state_until = until;
+        }
+        self.transfer = None;
     }
 
     /// Forgets the link that a transfer comes by.
@@ -270,12 +293,16 @@ impl Cluster {
                 }
             }
             Err(reason) => {
+                let begun = transfer.place.is_some();
                 if !transfer.merging {
                     transfer.link = None;
                     transfer.picture = 0;
                 }
                 if let Some(link) = link {
                     fx.push(Effect::Report(Report::IngestFailed { link, reason }));
+                    if !begun {
+                        self.no_transfer_from(link);
+                    }
                 }
             }
         }

@@ -208,13 +208,34 @@ fn a_transfer_from_before_a_restart_goes_on() {
 }
 
 #[test]
-fn a_page_that_is_not_taken_is_asked_for_again_in_a_while() {
+fn a_peer_whose_state_is_of_no_use_is_left_alone_for_a_while_and_others_are_asked() {
     let (mut node, id) = behind();
     let request = taking(&node.frame(1, page(id)));
-    let outcome = Err("no space".to_string());
+    let outcome = Err("it shows nothing new".to_string());
     let effects = node.step(Event::StateTaken { request, outcome, vector: vector(&[]) });
     assert!(asked(&effects).is_none());
-    assert!(asked(&later(&mut node, 2_000)).is_some());
+    // Batches are pulled from it as before, and that its log does not reach back leads to nothing for now.
+    let behind = |node: &mut Node, link: u64| {
+        let effects = node.frame(link, Message::Vector(vector(&[(2, 9)])));
+        let (asked, id) = pulled(&effects).unwrap();
+        assert_eq!(asked, link);
+        node.frame(link, Message::Behind { id })
+    };
+    assert!(asked(&behind(&mut node, 1)).is_none());
+    assert!(asked(&later(&mut node, 2_000)).is_none());
+    assert!(asked(&behind(&mut node, 1)).is_none());
+    // After a while it may have more.
+    later(&mut node, 3_000);
+    assert_eq!(asked(&behind(&mut node, 1)).map(|(link, ..)| link), Some(1));
+    // The same for one that does not answer.
+    assert!(asked(&later(&mut node, 6_000)).is_none());
+    assert!(asked(&behind(&mut node, 1)).is_none());
+    // Another is asked meanwhile.
+    let effects = ready(&mut node, 2, 3, &[(2, 9)]);
+    let (link, id) = pulled(&effects).unwrap();
+    assert_eq!(link, 2);
+    let effects = node.frame(2, Message::Behind { id });
+    assert_eq!(asked(&effects).map(|(link, ..)| link), Some(2));
 }
 
 #[test]

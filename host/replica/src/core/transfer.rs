@@ -51,6 +51,10 @@ impl Core {
         if !self.tip.place.takes(&piece) {
             return Err(refused("the page is not the next one of the transfer"));
         }
+        if piece.cursor().is_empty() && self.tip.vector.covers_vector(piece.as_of()) {
+            // A sender whose engine takes nothing more has a picture of long ago only.
+            return Err(refused("the peer's rows show nothing that is not known here"));
+        }
         let completes = match self.tip.place.completes(&self.shared, &self.staging, &piece) {
             Ok(completes) => completes,
             Err(CoreError::Page(error)) => {

@@ -213,6 +213,22 @@ fn what_was_removed_and_forgotten_goes_from_an_old_copy_and_what_it_wrote_stays(
 }
 
 #[test]
+fn a_picture_that_shows_nothing_new_is_not_taken() {
+    let mut old = old_node(1, 20);
+    let mut new = Node::with(small(2));
+    assert!(transfer(&mut old, &mut new, 1_000));
+    // The engine takes nothing more: whoever asks is shown the same again.
+    old.commit(|draft| draft.g_counter_increment(&key("g"), 1).unwrap());
+    let (position, page) =
+        (new.core.position(), old.core.transfer_page(&request(&new, 0), NOW).unwrap().page);
+    let refused = take(&mut new, page).unwrap_err();
+    assert!(refused.to_string().contains("nothing that is not known here"), "{refused}");
+    assert_eq!((new.core.position(), new.core.transfer_state()), (position, None), "it costs one page");
+    assert!(transfer(&mut old, &mut new, 1_000), "the engine takes rows again");
+    assert_eq!(new.core.vector(), old.core.vector());
+}
+
+#[test]
 fn a_transfer_goes_on_after_a_restart_of_the_receiver() {
     for (pages, survives) in [(1, Survives::Everything), (3, Survives::SyncedOnly), (5, Survives::Chosen(1))]
     {
@@ -476,6 +492,6 @@ fn watchers_are_told_what_rows_brought_and_took() {
     let changes = whole_page(&mut to, page.clone())[0].changes.clone();
     assert_eq!(changes.len(), 1, "{changes:?}");
     assert_eq!((changes[0].key.clone(), changes[0].op), (key("s"), OpKind::Remove));
-    assert!(whole_page(&mut to, page).is_empty());
+    assert!(take(&mut to, page).is_err() && to.core.transfer_state().is_none());
     assert_eq!(to.ingest(vec![gone]).duplicates, 1);
 }
