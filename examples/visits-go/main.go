@@ -18,10 +18,10 @@ func init() {
 	mux.HandleFunc("GET /{$}", handle(func(*http.Request) error { return nil }))
 	mux.HandleFunc("POST /visits", handle(visit))
 	mux.HandleFunc("PUT /languages/{x}", handle(func(r *http.Request) error {
-		return languages(func(set *crdt.OrSet) error { return set.Add([]byte(r.PathValue("x"))) })
+		return languages(func(set *crdt.OrSet) error { return set.Add(language(r)) })
 	}))
 	mux.HandleFunc("DELETE /languages/{x}", handle(func(r *http.Request) error {
-		return languages(func(set *crdt.OrSet) error { return set.Remove([]byte(r.PathValue("x"))) })
+		return languages(func(set *crdt.OrSet) error { return set.Remove(language(r)) })
 	}))
 	mux.HandleFunc("/", http.NotFound) // also for another method: the mux alone would say 405
 	onhttp.Handle(mux)
@@ -49,6 +49,11 @@ func visit(r *http.Request) error {
 		return err
 	}
 	return languages(func(set *crdt.OrSet) error { return set.Add([]byte("go")) })
+}
+
+// language is the one that the path names. A path may hold any bytes; what is no text becomes U+FFFD.
+func language(r *http.Request) []byte {
+	return bytes.ToValidUTF8([]byte(r.PathValue("x")), []byte("\ufffd"))
 }
 
 func languages(f func(*crdt.OrSet) error) error {

@@ -139,5 +139,15 @@ pub fn same_answers(bench: &Bench) -> Result<()> {
             ensure!(lost.status == 404, "{}: HEAD of nothing gave {lost:?}", other.name);
         }
     }
+    // What is no UTF-8 is U+FFFD in every language: what one took in, the next takes out.
+    for (node, next) in nodes.iter().zip(nodes.iter().cycle().skip(1)) {
+        for (method, by, languages) in
+            [("PUT", node, vec![ODD.0.to_string(), "\u{fffd}".into()]), ("DELETE", next, vec![ODD.0.into()])]
+        {
+            let answer = by.ask(method, "/languages/%FF")?;
+            ensure!(answer.status == 200, "{}: {method} of %FF gave {answer:?}", by.name);
+            agree(&all, &State { visits: 0, languages })?;
+        }
+    }
     Ok(())
 }
