@@ -7,11 +7,11 @@
 use std::{
     ops::Bound,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::{
     files::{disk_bytes, kv_io, sync_dir},
@@ -33,6 +33,9 @@ pub(super) struct Fjall {
     db: Database,
     rows: Keyspace,
     dir: PathBuf,
+    /// Reads of the keyspace would show parts of a batch. Those of a snapshot do not, but each of them keeps older rows
+    /// from being dropped until ten thousand have been taken.
+    whole: RwLock<()>,
     /// The next number for a long key.
     next_long: Mutex<u64>,
 }
@@ -42,9 +45,8 @@ impl Fjall {
         failed(&self.dir, error)
     }
 
-    /// Reads at a moment: a read of the keyspace itself would show parts of a batch.
-    fn read(&self, at: &Snapshot, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        let value = at.get(&self.rows, key).map_err(|error| self.failed(error))?;
+    fn read(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        let value = self.rows.get(key).map_err(|error| self.failed(error))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 }
@@ -74,10 +76,10 @@ fn is_full(dir: &Path) -> bool {
 
 impl Look for Fjall {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, KvError> {
-        let at = self.db.snapshot();
+        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         match long_keys::split(key) {
-            None => self.read(&at, key),
-            Some((index, rest)) => long_keys::get(&index, rest, &|key| self.read(&at, key)),
+            None => self.read(key),
+            Some((index, rest)) => long_keys::get(&index, rest, &|key| self.read(key)),
         }
     }
 
@@ -95,8 +97,8 @@ impl Look for Fjall {
             },
             Bound::Unbounded => Bound::Unbounded,
         };
-        let at = self.db.snapshot();
-        for row in at.range(&self.rows, (start, Bound::<Vec<u8>>::Unbounded)) {
+        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
+        for row in self.rows.range((start, Bound::<Vec<u8>>::Unbounded)) {
             let (key, value) = row.into_inner().map_err(|error| self.failed(error))?;
             let Some(head) = long_keys::is_index(&key) else {
                 if !visit(&key, Bytes::copy_from_slice(&value)) {
@@ -105,7 +107,7 @@ impl Look for Fjall {
                 continue;
             };
             for number in long_keys::numbers(&value) {
-                let (rest, value) = long_keys::rest(number, &|key| self.read(&at, key))?;
+                let (rest, value) = long_keys::rest(number, &|key| self.read(key))?;
                 let key = [head, &rest].concat();
                 if after(&key) && !visit(&key, value) {
                     return Ok(());
@@ -133,7 +135,7 @@ impl Raw for Fjall {
             let key = last.key().map_err(|error| failed(dir, error))?;
             next = long_keys::number_of(&key).map_or(0, |number| number + 1);
         }
-        Ok(Self { db, rows, dir: dir.to_owned(), next_long: Mutex::new(next) })
+        Ok(Self { db, rows, dir: dir.to_owned(), whole: RwLock::default(), next_long: Mutex::new(next) })
     }
 
     fn establish(&self) -> Result<(), KvError> {
@@ -143,8 +145,7 @@ impl Raw for Fjall {
 
     fn apply(&self, writes: Writes) -> Result<(), KvError> {
         let mut next = self.next_long.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = self.db.snapshot();
-        let writes = long_keys::translate(writes, &mut next, &|key| self.read(&at, key))?;
+        let writes = long_keys::translate(writes, &mut next, &|key| self.read(key))?;
         // Otherwise a part of the journal would wait in this process.
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
         for (key, value) in writes {
@@ -153,6 +154,7 @@ impl Raw for Fjall {
                 None => batch.remove(&self.rows, key),
             }
         }
+        let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
         batch.commit().map_err(|error| self.failed(error))
     }
 
