@@ -40,7 +40,7 @@ struct Cli {
     #[arg(long, default_value = "target/bench/data.json")]
     json: PathBuf,
     /// How often each is run; medians count.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     rounds: usize,
     /// Seconds of load in each run.
     #[arg(long, default_value_t = 2.0)]
@@ -121,10 +121,19 @@ fn engine_name(engine: Engine) -> String {
     ENGINES.iter().find(|(_, known)| *known == engine).map_or("-", |(name, _)| name).to_string()
 }
 
+/// A count; a median of none is none.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 is needed".to_string()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
     let settings = Settings {
-        rounds: cli.rounds.max(1),
+        rounds: cli.rounds,
         time: Duration::from_secs_f64(cli.seconds),
         durabilities: cli.durability,
         writers: if cli.writers.is_empty() { vec![1, 256] } else { cli.writers },

@@ -14,6 +14,9 @@ use crate::{
     value::{Value, is_live},
 };
 
+/// Characters of a value that people are shown above its rows.
+const MAX_SHOWN: usize = 1000;
+
 /// What one family holds under a key.
 #[derive(Debug, Clone)]
 pub struct Inspection {
@@ -106,6 +109,15 @@ fn written(store: &Store, wanted: &BTreeSet<Dot>) -> Result<BTreeMap<Dot, Writte
 }
 
 impl Inspection {
+    /// Keeps the rows of one name, as [`lines`](Self::lines) and [`diff`](crate::diff) show it, and the batches that wrote
+    /// them.
+    pub fn keep_row(&mut self, name: &str) {
+        self.rows.retain(|row| facts::row_name(&row.facts.name) == name);
+        let wrote: BTreeSet<Dot> =
+            self.rows.iter().flat_map(|row| row.facts.written_by.iter().copied()).collect();
+        self.batches.retain(|dot, _| wrote.contains(dot));
+    }
+
     /// Rows that only remember a removal.
     #[must_use]
     pub fn tombstones(&self) -> usize {
@@ -121,7 +133,11 @@ impl Inspection {
     /// Lines for people, with at most `limit` rows.
     #[must_use]
     pub fn lines(&self, limit: usize) -> Vec<String> {
-        let value = self.value.as_ref().map_or_else(|| "<unset>".to_string(), Value::shown);
+        let mut value = self.value.as_ref().map_or_else(|| "<unset>".to_string(), Value::shown);
+        if let Some((end, _)) = value.char_indices().nth(MAX_SHOWN) {
+            value.truncate(end);
+            value.push_str("… (`numax get` shows all of it)");
+        }
         let mut lines = vec![
             format!("{} {} = {value}", self.kind.config_name(), escape(self.key.as_bytes())),
             format!("  {} rows, {} tombstones, {} bytes", self.rows.len(), self.tombstones(), self.bytes()),

@@ -39,7 +39,7 @@ const AGREE: Duration = Duration::from_secs(90);
 #[derive(clap::Args)]
 pub struct Options {
     /// How long; by default twenty seconds.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: Option<u64>,
     /// How many nodes.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(3..=9))]

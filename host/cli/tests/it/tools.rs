@@ -48,6 +48,14 @@ fn what_is_in_a_datastore_is_shown_for_people_and_programs() {
     {
         assert!(shown.contains(words), "{words:?} is not in:\n{shown}");
     }
+    let one =
+        run(folder, &["inspect", "demo:visits", "--row", "element go", "--data", "a"]).expect(0, &[]).out;
+    assert!(
+        one.contains("orset demo:visits") && one.contains("element go: ") && !one.contains("gcounter"),
+        "{one}"
+    );
+    run(folder, &["inspect", "demo:visits", "--row", "element no", "--data", "a"])
+        .expect(1, &["has no row \"element no\""]);
     let json = |args: &str| -> serde_json::Value { serde_json::from_str(&out(args)).unwrap() };
     assert_eq!(json("keys --data a --json")[2]["key"], "demo:visits");
     assert_eq!(json("keys nothing --data a --json"), serde_json::json!([]));

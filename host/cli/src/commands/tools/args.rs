@@ -29,6 +29,9 @@ pub(crate) struct InspectArgs {
     /// Only this family: gcounter, pncounter, lww_register, lww_map, orset, rga, text
     #[arg(long, value_name = "FAMILY")]
     pub kind: Option<String>,
+    /// Only this row of the value, named as `diff` and `inspect` name it
+    #[arg(long, value_name = "ROW")]
+    pub row: Option<String>,
     /// Rows to show of each family
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub limit: usize,

@@ -33,7 +33,19 @@ fn nothing(key: &str) -> Failure {
 pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let (key, kinds) = (store::key(&args.key).map_err(failure)?, kinds(args.kind.as_deref())?);
     let store = open(&args.look)?;
-    let found = look_at(&store, &key, &kinds).map_err(failure)?;
+    let mut found = look_at(&store, &key, &kinds).map_err(failure)?;
+    if let Some(row) = &args.row
+        && !found.is_empty()
+    {
+        found.iter_mut().for_each(|one| one.keep_row(row));
+        found.retain(|one| !one.rows.is_empty());
+        if found.is_empty() {
+            let key = &args.key;
+            return Err(Failure::failed(format!(
+                "{key:?} has no row {row:?}; `numax inspect` without --row shows how rows are named"
+            )));
+        }
+    }
     if args.json {
         print_json(&Json::Array(found.iter().map(|one| one.json(args.limit)).collect()));
     } else {

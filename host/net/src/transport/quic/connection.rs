@@ -149,9 +149,9 @@ pub(super) fn refusal_from(error: &ConnectionError, slot: &OnceLock<Refusal>) ->
     match error {
         ConnectionError::ConnectionClosed(close) => match alert(close.error_code) {
             Some(alert) => Refusal::from_alert(alert),
-            None if close.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED => {
-                Refusal::ByPeer("it has too many unfinished handshakes; it is tried again".into())
-            }
+            None if close.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED => Refusal::ByPeer(
+                "it is ending, or has too many unfinished handshakes; it is tried again".into(),
+            ),
             None => Refusal::Handshake(format!("the peer's QUIC gave up: {}", close.error_code)),
         },
         ConnectionError::TransportError(e) if alert(e.code) == Some(116) => Refusal::NoCertificate,
