@@ -29,7 +29,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use numax_crdt::{Dot, Hlc, HlcClock, Origin, VersionVector};
+use numax_crdt::{Dot, HlcClock, Origin, VersionVector};
 use numax_store::{Disk, KvBackend};
 
 pub use clocks::Clocks;
@@ -299,7 +299,7 @@ impl Core {
 
     /// Whether state was transferred here: then the log alone does not lead to what the rows are.
     pub fn had_transfer(&self) -> bool {
-        self.tip.place.floor > Hlc::ZERO
+        self.tip.place.base.is_some()
     }
 
     /// Whether rows may show what the vector does not have: batches that are held back, or state that was merged and brought

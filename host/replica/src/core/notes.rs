@@ -74,7 +74,9 @@ impl Notes {
     /// Where an engine is that has these notes.
     pub(super) fn engine_at(&self) -> EngineAt {
         let ahead = !self.vector.covers_vector(&self.place.ahead);
-        EngineAt { position: self.position, vector: self.vector.clone(), clock: self.clock, ahead }
+        // What others had forgotten of the rows that came from them may be later than the own clock.
+        let clock = self.clock.max(self.place.floor);
+        EngineAt { position: self.position, vector: self.vector.clone(), clock, ahead }
     }
 
     /// The engine's batch: rows and the notes that go with them.

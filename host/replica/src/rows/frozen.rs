@@ -35,7 +35,8 @@ pub(crate) struct EngineAt {
     pub position: u64,
     /// Everything applied up to there.
     pub vector: VersionVector,
-    /// The node's clock there.
+    /// The node's clock there, or what it knows of the clocks of those that it has rows from: nothing that is forgotten in
+    /// the rows is later.
     pub clock: Hlc,
     /// Rows may show what the vector does not know yet: a transfer of state is under way, or brought more than it claims.
     pub ahead: bool,
@@ -183,7 +184,8 @@ impl FrozenRows {
         LogCursor(self.at.position)
     }
 
-    /// The node's clock at that position.
+    /// A time that nothing which is forgotten in the rows is after: that of the node's clock at that position, or a later one
+    /// that came with rows of others.
     pub fn clock(&self) -> Hlc {
         self.at.clock
     }

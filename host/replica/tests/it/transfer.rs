@@ -3,7 +3,7 @@
 use std::{ops::Bound, sync::Arc};
 
 use bytes::Bytes;
-use numax_crdt::{OpKind, VersionVector};
+use numax_crdt::{Batch, Body, Hlc, OpKind, VersionVector};
 use numax_replica::{
     Applied, CommitError, CoreConfig, Durability, LogError, PageRequest, Request, Response, Transferred,
 };
@@ -210,6 +210,35 @@ fn what_was_removed_and_forgotten_goes_from_an_old_copy_and_what_it_wrote_stays(
     assert_eq!(page.batches, std::slice::from_ref(&unseen.bytes));
     pull(&mut back, &mut old);
     same(&old, &back);
+}
+
+/// Transfers all pages at a time, and merges them.
+fn hand_on(from: &mut Node, to: &mut Node, now: u64) {
+    from.core.flush(true).unwrap();
+    let mut picture = 0;
+    while !merging(to) {
+        let sent = from.core.transfer_page(&request(to, picture), now).unwrap();
+        picture = sent.picture;
+        to.core.run_group(vec![Request::Transfer(sent.page)], now).results.remove(0).unwrap();
+    }
+    while to.core.transfer_state().is_some() {
+        to.core.run_group(vec![Request::Merge], now).results.remove(0).unwrap();
+    }
+    assert!(to.core.had_transfer());
+}
+
+#[test]
+fn the_first_senders_clock_goes_on_with_its_rows() {
+    // What comes from an hour ahead is not adopted by a clock, but what is forgotten may be of that time.
+    let behind = NOW - 3_600_000;
+    let (mut old, mut middle, mut new) = (old_node(1, 20), Node::with(small(2)), Node::with(small(3)));
+    hand_on(&mut old, &mut middle, behind);
+    hand_on(&mut middle, &mut new, behind);
+    let batch = new.batch(|draft| draft.register_set(&key("removed"), bytes("new")).unwrap());
+    let applied = new.core.run_group(vec![Request::Commit(batch)], behind).applied;
+    let written = Batch::decode(applied[0].bytes.clone()).unwrap();
+    let Body::Register { hlc, .. } = written.ops[0].body else { panic!("{written:?}") };
+    assert!(hlc > Hlc::from_parts(NOW, 0) && written.hlc < hlc, "{hlc}, in a batch of {}", written.hlc);
 }
 
 #[test]
