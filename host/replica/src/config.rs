@@ -140,7 +140,7 @@ impl ReplicaConfig {
             reserve: Reserve::default(),
             core: CoreConfig::new(node),
             queue_bytes: 32 << 20,
-            flush_interval: Duration::from_millis(500),
+            flush_interval: Duration::from_secs(1),
             flush_rows: 65_536,
             notice_capacity: 16_384,
             given: None,

@@ -125,7 +125,7 @@ pub(super) fn sync_loop(inner: &Inner, pause: Duration) {
 
 /// Rows that are looked at for forgetting with each flush: some thousand a second, so that a million rows are looked
 /// through in minutes.
-const FORGET_ROWS: usize = 1024;
+const FORGET_ROWS: usize = 2048;
 
 /// One step of forgetting.
 fn forget(inner: &Inner) {
