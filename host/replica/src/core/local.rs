@@ -72,6 +72,12 @@ impl Core {
         group.holds.push(batch.holds);
         if held {
             group.keep_held(&self.held);
+            if self.held.is_empty() {
+                tracing::info!(
+                    "what is written here is held back from the other nodes until this datastore has caught up with the \
+                     cluster"
+                );
+            }
             self.held.add(dot);
             held::keep(&mut self.staging, dot, &bytes);
         } else {

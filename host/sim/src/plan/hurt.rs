@@ -215,6 +215,10 @@ fn restores(plan: &mut Plan, often: u64, rng: &mut ChaCha8Rng) {
 /// each other.
 fn clones(plan: &mut Plan, _: u64, rng: &mut ChaCha8Rng) {
     let nodes = plan.nodes.len();
+    if nodes < 3 {
+        // Nobody would be left to meet.
+        return;
+    }
     let of = rng.random_range(0..nodes);
     let node = (of + rng.random_range(1..nodes)) % nodes;
     let apart = (node.min(of), node.max(of));
