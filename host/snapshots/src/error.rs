@@ -72,6 +72,21 @@ pub enum SnapshotError {
         /// The program that wrote it.
         program: String,
     },
+    /// It was written by an older program.
+    #[error(
+        "{what} has version {found}, this program writes {want}: restore it with the program that wrote it ({program}), \
+         and bring the datastore up to date with `numax migrate` of this one; nothing was changed"
+    )]
+    Older {
+        /// What has a version.
+        what: String,
+        /// The version found.
+        found: u64,
+        /// The one of this program.
+        want: u64,
+        /// The program that wrote it.
+        program: String,
+    },
     /// Its rows lie in an engine that this program does not have.
     #[error(
         "the snapshot's rows are in engine {engine:?}, which this program does not have; export it with the program \

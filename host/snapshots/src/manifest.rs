@@ -246,13 +246,21 @@ impl Manifest {
         Ok(())
     }
 
-    /// Refuses tables that this program would misread.
+    /// Refuses tables that this program would misread, of newer programs and of older ones.
     pub(crate) fn check_schema(&self) -> Result<(), SnapshotError> {
         for (number, found) in &self.schema {
             let known = Table::ALL.iter().find(|table| (**table as u8).to_string() == *number);
             let want = known.map_or(0, |table| table.schema());
             if *found > want {
                 return Err(SnapshotError::Newer {
+                    what: format!("table {number} of the snapshot"),
+                    found: (*found).into(),
+                    want: want.into(),
+                    program: self.program.clone(),
+                });
+            }
+            if *found < want {
+                return Err(SnapshotError::Older {
                     what: format!("table {number} of the snapshot"),
                     found: (*found).into(),
                     want: want.into(),

@@ -53,8 +53,12 @@ impl Repository {
                     report.found.push(format!("snapshot {}: fits", found.id));
                     return Ok(Some(report));
                 }
-                // An older one may do.
-                Err(error @ (SnapshotError::Damaged { .. } | SnapshotError::Newer { .. })) => {
+                // Another one may do.
+                Err(
+                    error @ (SnapshotError::Damaged { .. }
+                    | SnapshotError::Newer { .. }
+                    | SnapshotError::Older { .. }),
+                ) => {
                     tracing::warn!(snapshot = found.id, %error, "a snapshot cannot be used");
                 }
                 Err(SnapshotError::Datastore(

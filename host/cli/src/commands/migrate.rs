@@ -37,7 +37,7 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<(), Failure> {
         Progress::Compared(engine, rows) if rows >= EVERY && rows % EVERY < 1024 => {
             steps.output(&format!("compared {rows} rows of {engine}"));
         }
-        Progress::Copied(_) | Progress::Compared(..) => {}
+        Progress::Copied(_) | Progress::Compared(..) | Progress::Stored(_) => {}
     })
     .map_err(failed)?;
     steps.done();

@@ -30,18 +30,11 @@ pub(super) fn found(
     open: impl Fn() -> Result<Arc<dyn KvBackend>, KvError>,
 ) -> Result<(Arc<dyn KvBackend>, Place), OpenError> {
     let found = open().and_then(|engine| Ok(place(&*engine, source)?.map(|place| (engine, place))));
-    match found {
-        Ok(Some(found)) => return Ok(found),
-        // Of another try, to another engine or schema, or from before the datastore was written to.
-        Ok(None)
-        | Err(
-            KvError::OtherEngine { .. }
-            | KvError::Schema { .. }
-            | KvError::Corrupt { .. }
-            | KvError::Foreign { .. },
-        ) => {}
-        Err(error) => return Err(error.into()),
+    if let Ok(Some(found)) = found {
+        return Ok(found);
     }
+    // Of another try, to another engine or schema, from before the datastore was written to, or half made or half removed:
+    // whatever it is, nothing is in it that is not in the old one.
     remove(new)?;
     Ok((open()?, None))
 }
@@ -89,6 +82,7 @@ pub(super) fn copy(
             batch.put(Table::Meta, RESUME, resume);
             target.commit(std::mem::take(batch))
         };
+        let stored = Progress::Stored("rows of the new engine");
         let mut last = Bytes::new();
         for_each_row(source, table, after.take(), |key, value| {
             change(steps, table, &key, value, &mut |table, key, value| {
@@ -100,6 +94,7 @@ pub(super) fn copy(
             last = key;
             if bytes >= BATCH {
                 write(&mut batch, &last)?;
+                progress(stored);
                 bytes = 0;
                 progress(Progress::Copied(copied));
             }
@@ -107,6 +102,7 @@ pub(super) fn copy(
         })?;
         if !batch.is_empty() {
             write(&mut batch, &last)?;
+            progress(stored);
         }
     }
     progress(Progress::Copied(copied));
@@ -114,8 +110,12 @@ pub(super) fn copy(
     batch.delete(Table::Meta, RESUME);
     // What is complete must not be taken for something else when the rest is cut short: it is copied again then.
     target.sync()?;
+    progress(Progress::Stored("all rows, synced"));
     target.commit(batch)?;
-    Ok(target.sync()?)
+    progress(Progress::Stored("the end of the copy"));
+    target.sync()?;
+    progress(Progress::Stored("the end of the copy, synced"));
+    Ok(())
 }
 
 /// What becomes of a row.

@@ -47,6 +47,8 @@ pub enum Progress {
     Copied(u64),
     /// So many rows of the engine were read again, to compare.
     Compared(Engine, u64),
+    /// Something on the disk was changed: what. It may be cut short behind each of them.
+    Stored(&'static str),
 }
 
 /// What a migration did.
@@ -103,7 +105,7 @@ pub fn migrate(
     // Before anything is made there.
     state(dir, chain)?;
     let held = files::hold(dir, Reserve::default())?;
-    settle(dir)?;
+    settle_telling(dir, &mut progress)?;
     let State { engine: from, schema, .. } = state(dir, chain)?;
     let to = to.unwrap_or(from);
     let last = chain.last();
@@ -126,6 +128,9 @@ pub fn migrate(
         };
         if from != to || !steps.is_empty() {
             rows = rewrite(dir, (from, source), (to, &with(last)), steps, &mut progress)?;
+        } else {
+            // The old engine, if that was cut short right behind the change.
+            remove(&dir.join(NEW))?;
         }
     }
     if schema != last {
@@ -136,6 +141,7 @@ pub fn migrate(
         meta.format = last;
         meta.program = PROGRAM.to_string();
         meta.store(&*held.disk)?;
+        progress(Progress::Stored("the schema in meta.json"));
     }
     Ok(Some(Migrated { engine: (from, to), schema: (schema, last), rows }))
 }
@@ -156,6 +162,7 @@ fn rewrite(
     progress: &mut impl FnMut(Progress),
 ) -> Result<u64, OpenError> {
     let (target, after) = found(&dir.join(NEW), &*source, || open_with(to, &dir.join(NEW), options))?;
+    progress(Progress::Stored("the new engine"));
     if let Some((table, _)) = &after {
         progress(Progress::Resumed(*table));
     }
@@ -168,15 +175,19 @@ fn rewrite(
         let detail = format!("the copy in {to} is not what the rows in {from} lead to; try again");
         return Err(OpenError::Corrupt { detail });
     }
-    change_places(dir)?;
+    change_places(dir, progress)?;
     // It was read as a whole a moment ago; this is about its directory.
     drop(files::open_engine(dir, to, options)?);
-    settle(dir)?;
+    settle_telling(dir, progress)?;
     Ok(now.rows())
 }
 
 /// Finishes a change of places that was cut short, and removes what is left of an old engine.
 pub(crate) fn settle(dir: &Path) -> Result<(), OpenError> {
+    settle_telling(dir, &mut |_| ())
+}
+
+fn settle_telling(dir: &Path, progress: &mut impl FnMut(Progress)) -> Result<(), OpenError> {
     let [rows, new, old] = [ROWS, NEW, OLD].map(|name| dir.join(name));
     if !old.exists() {
         return Ok(());
@@ -184,27 +195,35 @@ pub(crate) fn settle(dir: &Path) -> Result<(), OpenError> {
     if !rows.exists() && new.exists() {
         rename(&new, &rows)?;
         sync_dir(dir)?;
+        progress(Progress::Stored("the new engine in its place"));
     }
-    if rows.exists() { remove(&old) } else { Ok(()) }
+    if rows.exists() {
+        remove(&old)?;
+        progress(Progress::Stored("the old engine, removed"));
+    }
+    Ok(())
 }
 
 /// `rows.new` becomes `rows`, and `rows` becomes `rows.old`.
-fn change_places(dir: &Path) -> Result<(), OpenError> {
+fn change_places(dir: &Path, progress: &mut impl FnMut(Progress)) -> Result<(), OpenError> {
     let [rows, new, old] = [ROWS, NEW, OLD].map(|name| dir.join(name));
     remove(&old)?;
     match renameat_with(CWD, &rows, CWD, &new, RenameFlags::EXCHANGE) {
         Ok(()) => {
+            progress(Progress::Stored("both engines, exchanged"));
             sync_dir(dir)?;
             rename(&new, &old)?;
         }
         // Not every file system can. Then a moment is without `rows`; whoever opens next puts it right.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             rename(&rows, &old)?;
+            progress(Progress::Stored("the old engine, out of the way"));
             sync_dir(dir)?;
             rename(&new, &rows)?;
         }
         Err(error) => return Err(failed("renaming", &rows)(error.into())),
     }
+    progress(Progress::Stored("the new engine in its place"));
     sync_dir(dir)
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use numax_crdt::NodeId;
 use numax_replica::{
     Draft, Durability, Engine, HostFacts, IdSeed, OpenError, Replica, ReplicaConfig,
-    migrate::{self, migrate},
+    migrate::{self, Progress, migrate},
     repair::repair,
     schema::Chain,
 };
@@ -259,6 +259,104 @@ fn a_migration_cut_short_between_rows_and_meta_is_finished() {
     let done = migrate(dir.path(), next_schema::chain(), None, |_| ()).unwrap().unwrap();
     assert_eq!((done.schema, done.rows), ((1, 2), 0));
     assert_eq!(open_next(dir.path(), Engine::Redb).unwrap().state_hash().unwrap(), hash);
+}
+
+/// What is on the disk when the process is killed now.
+fn image(dir: &Path) -> TempDir {
+    let image = TempDir::new().unwrap();
+    copy_dir(dir, image.path());
+    image
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => {
+                fs::create_dir(&to).unwrap();
+                copy_dir(&entry.path(), &to);
+            }
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
+
+/// Migrates as a program does that is started again, and compares what comes of it.
+fn ends_well(image: &Path, to: Engine, hash: [u8; 32], what: &str) {
+    migrate(image, next_schema::chain(), Some(to), |_| ()).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut left =
+        fs::read_dir(image).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(left.all(|name| !name.starts_with("rows.")), "{what}: something is left");
+    let replica = open_next(image, to).unwrap_or_else(|error| panic!("{what}: {error}"));
+    check(&replica, what);
+    assert_eq!(replica.state_hash().unwrap(), hash, "{what}");
+    stop(&replica);
+}
+
+#[test]
+fn a_migration_killed_behind_any_change_of_the_disk_ends_in_the_same_contents() {
+    for (from, to) in
+        [(Engine::Sled, Engine::Sled), (Engine::Redb, Engine::Fjall), (Engine::Fjall, Engine::Redb)]
+    {
+        let (dir, hash) = first(from);
+        let mut images = Vec::new();
+        let mut keep = |progress| {
+            if let Progress::Stored(what) = progress {
+                images.push((what, image(dir.path())));
+            }
+        };
+        migrate(dir.path(), next_schema::chain(), Some(to), &mut keep).unwrap();
+        let named: Vec<&str> = images.iter().map(|(what, _)| *what).collect();
+        for what in
+            ["the new engine", "all rows, synced", "the old engine, removed", "the schema in meta.json"]
+        {
+            assert!(named.contains(&what), "{named:?}");
+        }
+        for (number, (what, image)) in images.iter().enumerate() {
+            ends_well(image.path(), to, hash, &format!("{from} to {to}, killed behind {number}: {what}"));
+        }
+    }
+}
+
+#[test]
+fn a_new_engine_of_which_a_file_is_gone_or_cut_is_made_anew() {
+    for to in Engine::ALL {
+        let (dir, hash) = first(Engine::Redb);
+        let mut whole = None;
+        let mut keep = |progress| {
+            if progress == Progress::Stored("the end of the copy, synced") {
+                whole = Some(image(dir.path()));
+            }
+        };
+        migrate(dir.path(), next_schema::chain(), Some(to), &mut keep).unwrap();
+        let whole = whole.unwrap();
+        let mut files = Vec::new();
+        list(&whole.path().join("rows.new"), &mut files);
+        assert!(!files.is_empty(), "{to}");
+        for file in files {
+            let name = file.strip_prefix(whole.path()).unwrap().to_owned();
+            for gone in [true, false] {
+                let image = image(whole.path());
+                match gone {
+                    true => fs::remove_file(image.path().join(&name)).unwrap(),
+                    false => fs::write(image.path().join(&name), "").unwrap(),
+                }
+                ends_well(image.path(), to, hash, &format!("{to}: {}, gone: {gone}", name.display()));
+            }
+        }
+    }
+}
+
+/// The files below a directory.
+fn list(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => list(&path, files),
+            false => files.push(path),
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,10 @@ mod common;
 mod create;
 mod damage;
 mod kill;
+#[path = "../../../replica/tests/it/next_schema.rs"]
+#[allow(dead_code, reason = "the replica's tests use more of it")]
+mod next_schema;
 mod portable;
 mod rebuild;
 mod restore;
+mod schema;
