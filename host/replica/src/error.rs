@@ -78,6 +78,17 @@ pub enum OpenError {
         /// What does not fit.
         detail: String,
     },
+    /// The file that says under which name the datastore writes is damaged. Nothing that was written stands in it.
+    #[error(
+        "{file} is damaged ({detail}); nothing that was written is lost by that: `numax repair --data DIR` moves it \
+         aside, and the datastore goes on like an old copy of itself, in a new epoch"
+    )]
+    Meta {
+        /// The file.
+        file: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// It was written by a newer program.
     #[error(
         "the datastore has schema {found}, and this is {this}, which knows schemas up to {want}: it was last open in {by}; \

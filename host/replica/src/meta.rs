@@ -98,11 +98,12 @@ fn read(disk: &dyn Disk) -> Result<Option<Bytes>, OpenError> {
     }
 }
 
+fn damaged(detail: String) -> OpenError {
+    OpenError::Meta { file: FILE, detail }
+}
+
 fn unreadable(error: serde_json::Error) -> OpenError {
-    OpenError::Foreign {
-        path: FILE.to_string(),
-        detail: format!("it cannot be read ({error}), so restore a snapshot into a new datastore"),
-    }
+    damaged(error.to_string())
 }
 
 impl Meta {
@@ -113,7 +114,12 @@ impl Meta {
     pub(crate) fn load(disk: &dyn Disk, chain: Chain) -> Result<Option<Self>, OpenError> {
         let Some(bytes) = read(disk)? else { return Ok(None) };
         chain.check_known(&serde_json::from_slice(&bytes).map_err(unreadable)?)?;
-        serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
+        let meta: Self = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        let node: NodeId =
+            meta.node.parse().map_err(|_| damaged(format!("{:?} is no node id", meta.node)))?;
+        meta.origin(node)?;
+        meta.quarantined()?;
+        Ok(Some(meta))
     }
 
     /// Writes the file, whole or not at all, and durably.
@@ -211,10 +217,7 @@ impl Meta {
             Some(Origin { node: node.parse().ok()?, epoch: epoch.parse().ok()?, nonce })
         };
         let read = |text: &String| {
-            read(text).ok_or_else(|| OpenError::Foreign {
-                path: FILE.to_string(),
-                detail: format!("{text:?} under \"quarantined\" is no origin"),
-            })
+            read(text).ok_or_else(|| damaged(format!("{text:?} under \"quarantined\" is no origin")))
         };
         self.quarantined.iter().map(read).collect()
     }
@@ -255,10 +258,8 @@ impl Meta {
 
     /// The origin that the datastore writes under.
     pub(crate) fn origin(&self, node: NodeId) -> Result<Origin, OpenError> {
-        let nonce = u64::from_str_radix(&self.nonce, 16).map_err(|_| OpenError::Foreign {
-            path: FILE.to_string(),
-            detail: "the nonce is no hexadecimal number".to_string(),
-        })?;
+        let nonce = u64::from_str_radix(&self.nonce, 16)
+            .map_err(|_| damaged("the nonce is no hexadecimal number".to_string()))?;
         Ok(Origin { node, epoch: self.epoch, nonce })
     }
 }

@@ -40,6 +40,7 @@ use crate::{
 /// Opens the datastore's core; rows that are damaged are built anew if the log reaches back to the beginning.
 pub(crate) fn open_core(config: &ReplicaConfig, held: &Held) -> Result<Core, OpenError> {
     migrate::settle(&config.dir)?;
+    let none = numax_store::engine_of(&migrate::rows(&config.dir)).is_ok_and(|engine| engine.is_none());
     let facts = config.given.as_ref().map_or(&held.facts, |given| &given.facts);
     let open = || {
         let schemas = config.core.schemas;
@@ -49,13 +50,17 @@ pub(crate) fn open_core(config: &ReplicaConfig, held: &Held) -> Result<Core, Ope
         let engine = files::open_engine(&config.dir, config.engine, &options)?;
         Core::open(config.core.clone(), held.disk.clone(), engine, facts, config.now_ms())
     };
-    match open() {
+    let core = match open() {
         Err(error) if is_rows_damage(&error) => {
             rebuild(config, held, &error)?;
             open()
         }
         opened => opened,
+    }?;
+    if none && core.vector().iter().next().is_some() {
+        tracing::warn!("the datastore had no rows; they were built anew from the log");
     }
+    Ok(core)
 }
 
 /// Whether an error says that the rows are damaged, and not that they are somebody else's.

@@ -50,7 +50,17 @@ pub fn repair(
 ) -> Result<Report, OpenError> {
     let held = files::hold(&config.dir, config.reserve)?;
     let mut report = Report::default();
-    config.core.schemas.check(&*held.disk)?;
+    let known = config.core.schemas.check(&*held.disk);
+    match known.and_then(|()| meta::Meta::load(&*held.disk, config.core.schemas)) {
+        // The log and the rows say whose they are, too; the next open takes what it finds for an old copy.
+        Err(error @ OpenError::Meta { .. }) => {
+            report.found.push(format!("{}: damaged: {error}", meta::FILE));
+            let aside = move_aside(&config.dir, meta::FILE)?;
+            report.done.push(format!("moved {} to {}", meta::FILE, aside.display()));
+        }
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
     progress("reading the rows");
     let notes = match read_rows(config, &mut report) {
         Ok(notes) => Some(notes),

@@ -428,3 +428,35 @@ fn damaged_rows_are_built_from_a_snapshot_and_the_log_behind_it() {
         stop(&replica);
     }
 }
+
+#[test]
+fn a_damaged_meta_json_is_called_that_and_a_repair_goes_on_without_it() {
+    let cut = |text: &str| text.get(..text.len() / 2).unwrap().to_owned();
+    let hurts: [&dyn Fn(&str) -> String; 5] = [
+        &|_| "{".to_owned(),
+        &|_| String::new(),
+        &cut,
+        &|text| text.replace("\"node\": \"01", "\"node\": \"`1"),
+        &|text| text.replace("\"nonce\": \"", "\"nonce\": \"x"),
+    ];
+    for (number, hurt) in hurts.iter().enumerate() {
+        let node = Node::new(1, Engine::Sled);
+        node.write(BATCHES);
+        let meta = node.dir.path().join("meta.json");
+        let text = fs::read_to_string(&meta).unwrap();
+        fs::write(&meta, hurt(&text)).unwrap();
+        let said = node.refusal().to_string();
+        assert!(
+            said.starts_with("meta.json is damaged (") && said.contains("`numax repair"),
+            "{number}: {said}"
+        );
+        assert!(!said.contains("identity"), "{number}: {said}");
+        let report = repair(&node.config, false, |_| ()).unwrap();
+        assert!(report.done.iter().any(|line| line.contains("meta.json.damaged-1")), "{number}: {report:?}");
+        assert!(report.done.iter().any(|line| line.contains("new epoch")), "{number}: {report:?}");
+        let replica = node.open();
+        assert_eq!(counted(&replica), BATCHES, "{number}");
+        stop(&replica);
+        assert!(repair(&node.config, false, |_| ()).unwrap().done.is_empty(), "{number}");
+    }
+}

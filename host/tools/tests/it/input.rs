@@ -46,7 +46,7 @@ fn folders_that_are_no_datastores_are_called_what_they_are() {
         (file, "holds no datastore"),
         (empty, "holds no datastore"),
         (hurt("newer", &meta("\"format\": 1", "\"format\": 9")), "knows schemas up to 1"),
-        (hurt("no json", &|path| fs::write(path.join("meta.json"), "{").unwrap()), "cannot be read"),
+        (hurt("no json", &|path| fs::write(path.join("meta.json"), "{").unwrap()), "meta.json is damaged"),
         (hurt("no node", &meta("0101010101", "zz")), "no node id"),
         (hurt("other node", &meta("0101010101", "0202020202")), "another node"),
         (hurt("no log", &|path| fs::remove_file(segment(path)).unwrap()), "numax repair"),
