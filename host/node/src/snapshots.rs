@@ -128,6 +128,8 @@ impl Snapshots {
 
     /// Removes this node's oldest: the place may be shared, and what was imported was not made by it.
     async fn prune(&self, node: &str) {
+        // One that is asked for meanwhile waits: the folder takes one writer at a time.
+        let _turn = self.turn.lock().await;
         let (repository, keep, node) = (self.repository.clone(), self.keep, node.to_owned());
         match tokio::task::spawn_blocking(move || repository.prune(keep, Some(&node))).await {
             Ok(Ok(removed)) => {

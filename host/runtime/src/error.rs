@@ -81,8 +81,23 @@ pub enum LoadError {
         /// Every import of the component.
         imports: Vec<ImportReport>,
     },
+    /// It is a valid component, with more in it than an instance of this node has room for.
+    #[error(
+        "{module} is a valid component and too large for this node's instances: {detail}; build it with fewer or smaller \
+         memories and tables, or make several modules of it"
+    )]
+    TooLarge {
+        /// The module's name.
+        module: String,
+        /// wasmtime's description of it.
+        detail: String,
+    },
     /// Imports and exports have the right names, but one of them another type than it should.
-    #[error("{module} does not fit: {detail}")]
+    #[error(
+        "{module} does not fit: {detail}; it was made against other interfaces of the same name: build it again with the \
+         WIT files, or with an SDK, of numax {}",
+        env!("CARGO_PKG_VERSION")
+    )]
     Mismatch {
         /// The module's name.
         module: String,
@@ -206,6 +221,15 @@ pub enum RunError {
     /// What the guest wrote could not be committed. The guest did not run on.
     #[error("the commit failed: {0}")]
     Commit(String),
+    /// The guest ended itself in a call that it has to return from.
+    #[error(
+        "the guest called exit({code}) while it handled something, {}; a handler has to return: exit is for commands",
+        if *.code == 0 { "which commits what it had written" } else { "which takes back what its turn had written" }
+    )]
+    Exit {
+        /// What it ended itself with.
+        code: i32,
+    },
     /// All instance slots are in use.
     #[error("all {0} instances of this node are in use; try again")]
     Busy(u32),

@@ -48,7 +48,6 @@ mod module_info;
 #[cfg(feature = "components")]
 mod reactive;
 mod runtime;
-mod seldom;
 pub mod session;
 pub mod turn;
 #[cfg(feature = "components")]
@@ -69,6 +68,5 @@ pub use module::{Module, ModuleKind, ModuleOptions, Source};
 #[cfg(feature = "components")]
 pub use reactive::Reactive;
 pub use runtime::Runtime;
-pub use seldom::Seldom;
 #[cfg(not(feature = "components"))]
 pub use without::{HttpConfig, HttpScript, HttpServer, Reactive};

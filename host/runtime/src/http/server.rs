@@ -8,10 +8,10 @@ use super::site::Site;
 use crate::error::StartError;
 use crate::module::Module;
 use crate::runtime::Runtime;
-use crate::seldom::Seldom;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use numax_replica::Seldom;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -236,8 +236,8 @@ async fn connection(worker: Arc<Worker>, stream: TcpStream, stop: CancellationTo
         }
     };
     match result {
-        // The client must not take it for whole. Which module it was says the engine's own report of the body.
-        Err(e) if e.is_user() => tracing::warn!(
+        // The client must not take it for whole. Why, and of which module it was, was said where it happened.
+        Err(e) if e.is_user() => tracing::debug!(
             error = %std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string),
             "an answer was cut off, because its body ended with an error"
         ),

@@ -114,6 +114,10 @@ pub(crate) fn classify(error: wasmtime::Error, engine: &Engine) -> RunError {
     if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
         return RunError::Fuel;
     }
+    // A command's exit is its end, and was looked at before.
+    if let Some(code) = RunError::exit_code(&error) {
+        return RunError::Exit { code };
+    }
     match error.downcast::<RunError>() {
         Ok(ours) => ours,
         Err(error) => RunError::Trap(describe(&error)),

@@ -36,8 +36,8 @@ impl Module {
         for key in granted_for_later(&policy) {
             tracing::warn!(module = %name, "the policy grants {key}, which this version does not have; calls are denied");
         }
-        let corrupt = |detail| LoadError::Corrupt { module: module(), detail };
-        let (component, cached) = engine.component(bytes).map_err(|e| corrupt(format!("{e:#}")))?;
+        let (component, cached) =
+            engine.component(bytes).map_err(|e| not_loaded(module(), format!("{e:#}")))?;
         let imports = inspect::imports(engine.wasmtime(), &component, &policy);
         if imports.iter().any(|i| !i.links()) {
             return Err(LoadError::Imports { module: name, imports });
@@ -64,6 +64,18 @@ impl Module {
             exports,
         };
         Ok(Module { inner: Arc::new(inner) })
+    }
+}
+
+/// What wasmtime says of a component that is valid and does not fit into the slots of its instances. It has no type of
+/// its own for them; what it says otherwise of a component is that it is none.
+const LIMITS: [&str; 2] = ["exceeds the configured maximum", "which exceeds the limit of"];
+
+/// Why a component could not be compiled.
+fn not_loaded(module: String, detail: String) -> LoadError {
+    match LIMITS.iter().any(|limit| detail.contains(limit)) {
+        true => LoadError::TooLarge { module, detail },
+        false => LoadError::Corrupt { module, detail },
     }
 }
 

@@ -4,6 +4,7 @@ use super::error::SessionError;
 use super::quota::Bucket;
 use crate::deterministic::Deterministic;
 use numax_policy::{Capability, Policy, denial};
+use numax_replica::Seldom;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,8 @@ pub struct ModuleGrant {
     log: Bucket,
     denied: Mutex<BTreeSet<String>>,
     counters: Counters,
+    /// Commits that fail one after the other, as on a full disk.
+    failed: Seldom,
     /// Whose clock rates are measured on; none is the machine's.
     deterministic: Option<Arc<Deterministic>>,
 }
@@ -69,6 +72,7 @@ impl ModuleGrant {
             log,
             denied: Mutex::default(),
             counters: Counters::default(),
+            failed: Seldom::default(),
             deterministic,
         }
     }
@@ -107,6 +111,20 @@ impl ModuleGrant {
             tracing::warn!(module = %self.name, "denied; to allow it, add under [capabilities]: {line}");
         }
         line
+    }
+
+    /// Notes a use of what no policy can allow in this version, and logs it if it is the first.
+    pub(crate) fn deny_absent(&self, what: &'static str) {
+        self.counters.denials.fetch_add(1, Ordering::Relaxed);
+        let mut seen = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.insert(what.to_owned()) {
+            tracing::warn!(module = %self.name, "denied: the module opens {what}, which this version does not have, whatever the policy grants");
+        }
+    }
+
+    /// How many commits have failed since the last line about it, if one is due.
+    pub(crate) fn commit_failed(&self) -> Option<u64> {
+        self.failed.due(Instant::now())
     }
 
     /// Charges the quotas with one write of that many bytes.

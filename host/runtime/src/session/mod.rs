@@ -119,7 +119,9 @@ impl Session {
 
     /// A commit that did not succeed.
     fn stopped(&self, error: &str) -> RunError {
-        tracing::error!(module = %self.grant.name(), error, "a commit failed; the guest is stopped");
+        if let Some(times) = self.grant.commit_failed() {
+            tracing::error!(module = %self.grant.name(), times, error, "a commit failed; the guest is stopped");
+        }
         RunError::Commit(error.to_owned())
     }
 

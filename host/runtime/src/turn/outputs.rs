@@ -97,6 +97,10 @@ fn bodies(l: &mut Wraps<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Of a body that is not what its head has announced.
+const NOT_WHOLE: &str = "the guest ended a body that is not what it had announced, and it is cut off: content-length must \
+                         be the number of bytes that are written, or be left out";
+
 type Trailers = Option<Resource<types::Trailers>>;
 
 /// Lets the end of the body and the trailers out, after the batch before them.
@@ -110,6 +114,10 @@ fn finish(l: &mut Wraps<'_>) -> Result<()> {
                 tags.finish(d.session.gate().tag());
             }
             let r = types::HostOutgoingBody::finish(&mut d.http(), body, trailers);
+            if let Err(error) = &r {
+                let module = d.session.grant().name();
+                tracing::warn!(module, %error, "{NOT_WHOLE}");
+            }
             http(d, r)
         }
     );

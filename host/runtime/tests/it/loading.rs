@@ -35,6 +35,59 @@ fn section(component: &mut Vec<u8>, id: u8, content: &[u8]) {
     component.extend(content);
 }
 
+/// A core module with one section.
+fn core(id: u8, content: &[u8]) -> Vec<u8> {
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    section(&mut module, id, content);
+    module
+}
+
+/// A component with so many instances of a core module.
+fn instances(module: &[u8], count: u8) -> Vec<u8> {
+    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+    section(&mut component, 1, module);
+    let mut made = vec![count];
+    // Of module 0, with no arguments.
+    (0..count).for_each(|_| made.extend([0, 0, 0]));
+    section(&mut component, 2, &made);
+    component
+}
+
+#[test]
+fn what_is_too_large_for_an_instance_is_not_called_broken() {
+    // Five memories; a table of 30,000 entries; both are fine for WebAssembly.
+    let memories = instances(&core(5, &[1, 0, 0]), 5);
+    let table = instances(&core(4, &[1, 0x70, 0, 0xb0, 0xea, 1]), 1);
+    for component in [memories, table] {
+        let e = refused(component);
+        let text = e.to_string();
+        assert!(matches!(&e, LoadError::TooLarge { module, .. } if module == "broken"), "{text}");
+        assert!(
+            text.starts_with("broken is a valid component and too large") && text.contains("build it"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_interface_with_another_signature_is_named_and_what_to_do() {
+    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+    // An instance that exports `get`, a function without parameters and results.
+    section(&mut component, 7, &[1, 0x42, 2, 1, 0x40, 0, 1, 0, 4, 0, 3, b'g', b'e', b't', 1, 0]);
+    let name = "numax:runtime/kv@0.2.0";
+    let mut imports = vec![1, 0, u8::try_from(name.len()).unwrap()];
+    imports.extend(name.as_bytes());
+    imports.extend([5, 0]);
+    section(&mut component, 10, &imports);
+    let e = refused(component);
+    let text = e.to_string();
+    assert!(matches!(&e, LoadError::Mismatch { module, .. } if module == "broken"), "{text}");
+    assert!(
+        text.contains("numax:runtime/kv") && text.contains("get") && text.contains("build it again"),
+        "{text}"
+    );
+}
+
 #[test]
 fn what_a_module_is_shows_in_its_exports() {
     let kind = |guest: Guest| {

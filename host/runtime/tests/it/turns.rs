@@ -314,3 +314,30 @@ async fn open_turns_on_one_key_are_added_and_not_seen_by_others() {
     assert_eq!(node.batches(2).await, [["go+1"], ["a+2"]]);
     assert_eq!(node.counter("a"), 5);
 }
+
+#[tokio::test]
+async fn a_body_of_another_length_than_announced_is_told_with_its_module() {
+    let node = Node::new();
+    for (name, path) in [("turns-short", "/short"), ("turns-long", "/long")] {
+        let server = turns(&node, name).await;
+        let mut client = Client::connect(server.addr()).await;
+        client.begin("POST", path).await;
+        assert_eq!(client.head().await.unwrap().header("content-length"), Some("6"));
+        client.chunk("").await;
+        assert!(client.rest().await.len() < 6, "{path} passed for whole");
+        server.idle().await;
+        let lines = logs::of(name);
+        assert!(lines.iter().any(|line| line.contains("content-length must be")), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_exit_in_a_handler_is_called_that() {
+    let mut node = Node::new();
+    let server = turns(&node, "turns-exit").await;
+    assert_eq!(get(server.addr(), "/exit").await.status(), 500);
+    assert_eq!(node.batches(1).await, [["a+1"]]);
+    let lines = logs::of("turns-exit");
+    let said = |line: &String| line.contains("called exit(0)") && line.contains("has to return");
+    assert!(lines.iter().any(said), "{lines:?}");
+}

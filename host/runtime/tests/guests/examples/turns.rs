@@ -61,6 +61,12 @@ impl wasip2::exports::http::incoming_handler::Guest for Turns {
             }
             "/late" => late(&request, out),
             "/full" | "/full-trap" => full(&request, &path, out),
+            "/short" | "/long" => misannounced(&request, &path, out),
+            "/exit" => {
+                incr("a");
+                let _ = out;
+                std::process::exit(0);
+            }
             "/read" => answer(out, 200, &GCounter::open("a").expect("open").value().expect("value").to_string()),
             "/points" => points(&request, out),
             "/harmless" => harmless(&request, out),
@@ -270,6 +276,21 @@ fn full(request: &IncomingRequest, path: &str, out: ResponseOutparam) {
         panic!("before finish");
     }
     OutgoingBody::finish(body, None).expect("finish");
+}
+
+/// Announces six bytes, and writes three or nine; then the whole request body, and the end.
+fn misannounced(request: &IncomingRequest, path: &str, out: ResponseOutparam) {
+    let (response, body) = response(200, Some(6));
+    ResponseOutparam::set(out, Ok(response));
+    let stream = body.write().expect("write");
+    for chunk in if path == "/short" { &["one"][..] } else { &["one", "two", "three"] } {
+        // What is too much is refused here already.
+        let _ = stream.blocking_write_and_flush(chunk.as_bytes());
+    }
+    drop(stream);
+    let incoming = request.consume().expect("consume");
+    test_guests::read_all(&incoming.stream().expect("stream"));
+    OutgoingBody::finish(body, None).expect_err("another length");
 }
 
 /// Every commit point that can be reached without more grants, an increment of a key of its own before each.
