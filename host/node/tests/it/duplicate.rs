@@ -31,7 +31,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// How a datastore knows its disk.
-fn disk_id(datastore: &Path) -> String {
+pub fn disk_id(datastore: &Path) -> String {
     let log = std::fs::metadata(datastore.join("log")).unwrap();
     let born =
         log.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |at| at.as_nanos());

@@ -8,5 +8,8 @@ mod cluster;
 mod config;
 mod duplicate;
 mod families;
+#[path = "../../../runtime/tests/it/logs.rs"]
+mod logs;
 mod snapshot;
+mod told;
 mod world;

@@ -82,6 +82,30 @@ impl Running {
         self.try_increment(key, by).await.unwrap();
     }
 
+    /// Sets a register, in a batch of its own.
+    pub async fn set(&self, key: &str, value: &str) {
+        let (replica, key) = (self.replica.clone(), Key::new(key.as_bytes().to_vec()).unwrap());
+        let value = value.to_owned();
+        let batch = tokio::task::spawn_blocking(move || {
+            let mut draft = Draft::new(replica.reader(), 1);
+            draft.load_inline(true);
+            draft.register_set(&key, value.into()).unwrap();
+            draft.take()
+        });
+        self.replica.commit(batch.await.unwrap()).await.unwrap();
+    }
+
+    /// What a register holds.
+    pub async fn get(&self, key: &str) -> Option<String> {
+        let (reader, key) = (self.replica.reader(), Key::new(key.as_bytes().to_vec()).unwrap());
+        let value = tokio::task::spawn_blocking(move || {
+            let mut draft = Draft::new(reader, 1);
+            draft.load_inline(true);
+            draft.register_get(&key).unwrap()
+        });
+        value.await.unwrap().map(|value| String::from_utf8(value.to_vec()).unwrap())
+    }
+
     /// The same where it may fail.
     pub async fn try_increment(&self, key: &str, by: u64) -> Result<(), CommitError> {
         let replica = self.replica.clone();
