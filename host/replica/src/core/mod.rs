@@ -299,7 +299,7 @@ impl Core {
 
     /// Whether state was transferred here: then the log alone does not lead to what the rows are.
     pub fn had_transfer(&self) -> bool {
-        self.tip.place.base.is_some()
+        self.tip.place.base.is_some() || self.tip.place.merges()
     }
 
     /// Whether rows may show what the vector does not have: batches that are held back, or state that was merged and brought
