@@ -90,12 +90,14 @@ proptest! {
         // A second time changes nothing, and neither does what is known already.
         let mut both = known.clone();
         both.merge(&other);
-        let once = into.export();
+        let mut once = into.clone();
         merge(&mut into, &mut from, Known { ours: &both, theirs: &other });
-        prop_assert_eq!(&into.export(), &once);
-        // What was forgotten there goes here too; a tombstone is nothing that a reader sees.
-        collect(&mut into, &both, |_| true);
-        collect(&mut want, &both, |_| true);
+        // What was forgotten there goes here too; a tombstone is nothing that a reader sees. (One of a list stays as the
+        // place of its children, and goes with the second merge if the first has left it only one.)
+        for store in [&mut once, &mut into, &mut want] {
+            collect(store, &both, |_| true);
+        }
+        prop_assert_eq!(into.export(), once.export());
         prop_assert_eq!(into.export(), want.export());
     }
 
