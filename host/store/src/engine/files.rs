@@ -107,7 +107,7 @@ pub(super) fn check_torn(dir: &Path) -> Result<(), KvError> {
     Ok(())
 }
 
-/// Whether a directory holds no whole database yet. Files of the engine may be there when the first opening was cut
+/// Whether a directory holds no whole database yet. A damaged mark is written anew. Files of the engine may be there when the first opening was cut
 /// short.
 pub(super) fn is_fresh(dir: &Path, engine: Engine) -> Result<bool, KvError> {
     let names = names(dir)?;

@@ -26,9 +26,9 @@ pub struct Cause {
     pub b_lacks: BTreeSet<Dot>,
     /// Batches that say one thing in the first log and another in the second.
     pub two_batches: BTreeSet<Dot>,
-    /// Whether the first row fits the first log.
+    /// Whether the first row is what was written.
     pub a_fits: Fit,
-    /// Whether the second row fits the second log.
+    /// Whether the second row is what was written.
     pub b_fits: Fit,
     /// The latest batches that wrote the row, in either log.
     pub batches: Batches,
@@ -39,15 +39,15 @@ pub struct Cause {
 pub enum Verdict {
     /// Only batches that have not arrived everywhere: no fault.
     Behind,
-    /// The first's rows are not what its log says.
+    /// The first's row is not what was written.
     RowsOfA,
-    /// The second's rows are not what its log says.
+    /// The second's row is not what was written.
     RowsOfB,
-    /// Neither's rows are.
+    /// Neither's row is.
     RowsOfBoth,
     /// Two batches bear one name: an origin was used twice.
     TwoBatches,
-    /// Both know the same and each fits its log: the family does not merge alike in every order.
+    /// Both know the same, and each is what was written: the family does not merge alike in every order.
     Merge,
     /// Both know the same, and what is left of the logs does not say who is right.
     Unknown,

@@ -98,7 +98,8 @@ fn is_outdone(
     }
     let Some((hlc, dot)) = last.filter(|_| is_else(&lead)) else { return false };
     match facts.and_then(|facts| Some((facts.hlc, facts.written_by.last()?))) {
-        None => true,
+        // What a removal left may have been forgotten, also one that is in no log any more. Counters forget nothing.
+        None => matches!(kind, Kind::GCounter | Kind::PnCounter),
         Some((Some(at), by)) => (hlc, dot) >= (at, *by),
         Some((None, by)) => dot.origin != by.origin || dot.seq >= by.seq,
     }

@@ -56,7 +56,7 @@ impl Verdict {
                  Restore one of the two writers from a snapshot, which begins a new epoch"
             }
             Self::Merge => {
-                "both rows are what their logs lead to, and the logs hold the same batches: a fault of numax. Keep both \
+                "both rows are what was written, and the logs hold the same batches: a fault of numax. Keep both \
                  logs (`numax log export`) and report them"
             }
             Self::Unknown => {
